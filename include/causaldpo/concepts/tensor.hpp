@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What data looks like. There is no owning tensor type in the library: whatever has a view is a tensor.
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+
+#include "causaldpo/core/adapt.hpp"
+#include "causaldpo/core/view.hpp"
+
+namespace causaldpo {
+
+/// A scalar in which the library computes: float or double.
+/// Models: float, double. Not: int, long double, half types (they enter through a backend's own heads).
+template <class T>
+concept real_scalar = std::same_as<T, float> || std::same_as<T, double>;
+
+/// A kind of memory, as a type, so that host and device memory cannot be mixed by accident.
+/// Requires: a constexpr bool `host_accessible`. Models: host_space. Not: int.
+template <class S>
+concept memory_space = requires { { S::host_accessible } -> std::convertible_to<bool>; };
+
+/// The view type of anything that has one, const kept: `view_of<std::vector<float>&>` is `view<float, 1>`.
+template <class X>
+using view_of = decltype(as_view(std::declval<X&>()));
+
+/// A thing with a view of rank 1 or 2.
+/// Requires: `as_view(x)` compiles, in O(1), without a copy. The view is valid while `x` is.
+template <class X>
+concept tensor = requires { typename view_of<X>::space; };
+
+/// Models: view<T, 1>, std::vector, std::array, std::span, Eigen vectors. Not: std::vector<bool>, a list, a matrix,
+/// a column of a row-major matrix (its stride is not 1).
+template <class X>
+concept vector_like = tensor<X> && (view_of<X>::rank == 1);
+
+/// Models: view<T, 2>, row-major Eigen matrices, maps and blocks of rows. Not: a vector, a column-major matrix
+/// (Eigen's default: a compile error that says what to do).
+template <class X>
+concept matrix_like = tensor<X> && (view_of<X>::rank == 2);
+
+/// The scalar of a tensor without const.
+template <class X>
+using scalar_of = std::remove_const_t<typename view_of<X>::value_type>;
+
+static_assert(vector_like<std::vector<float>> && vector_like<view<float const, 1>> && !matrix_like<std::vector<float>>);
+static_assert(matrix_like<view<double, 2>> && !vector_like<view<double, 2>>);
+static_assert(!tensor<int> && !tensor<std::vector<bool>>);
+
+}  // namespace causaldpo

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// `default_backend`: the backend that the build chose. Define one of the macros below yourself when you do not use
+// the build's pkg-config or Meson dependency.
+#pragma once
+
+#if defined(CAUSALDPO_DEFAULT_BACKEND_EIGEN)
+#include "causaldpo/backends/eigen.hpp"
+namespace causaldpo {
+using default_backend = eigen_backend;
+}
+#elif defined(CAUSALDPO_DEFAULT_BACKEND_REFERENCE)
+#include "causaldpo/backends/reference.hpp"
+namespace causaldpo {
+using default_backend = reference_backend;
+}
+#else
+#error "causaldpo: define CAUSALDPO_DEFAULT_BACKEND_EIGEN or CAUSALDPO_DEFAULT_BACKEND_REFERENCE, or name a backend yourself"
+#endif

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counts of the real data sets, against their published statistics. Needs CAUSALDPO_DATA_UNPACKED, a folder with one sub-folder per set; with
+// CAUSALDPO_DATA set a missing set is a failure, otherwise it is skipped.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "data/interaction_log.hpp"
+
+using namespace recommender;
+
+namespace {
+
+struct expected_counts {
+  const char* path;
+  std::size_t users, items, interactions;
+  bool has_time, has_rating, has_titles;
+};
+
+}  // namespace
+
+TEST_CASE("data sets: users, items and interactions are those of the published tables") {
+  const char* const unpacked = std::getenv("CAUSALDPO_DATA_UNPACKED");
+  const bool required = std::getenv("CAUSALDPO_DATA") != nullptr;
+  if (unpacked == nullptr) {
+    if (required) FAIL("CAUSALDPO_DATA is set, but CAUSALDPO_DATA_UNPACKED is not");
+    MESSAGE("skipped: CAUSALDPO_DATA_UNPACKED is not set");
+    return;
+  }
+  for (const expected_counts& set : {expected_counts{"ml-1m", 6040, 3706, 1000209, true, true, true},
+                                     expected_counts{"ml-100k", 943, 1682, 100000, true, true, true},
+                                     expected_counts{"movietweetings-100k", 16554, 10506, 100000, true, true, true},
+                                     expected_counts{"amazon-musical-instruments", 1429, 900, 10261, true, true, false},
+                                     expected_counts{"kuairec-random/random.txt", 1411, 2519, 117113, false, true, false},
+                                     expected_counts{"coat", 290, 300, 6960, false, true, false},
+                                     expected_counts{"coat/test.ascii", 290, 300, 4640, false, true, false},
+                                     expected_counts{"yelp2018-ood", 8093, 13879, 238514, false, false, false},
+                                     expected_counts{"irbench-amazon-electronic/popularity", 13455, 8360, 187616, false, false, false}}) {
+    const std::filesystem::path path = std::filesystem::path(unpacked) / set.path;
+    CAPTURE(path.string());
+    if (!std::filesystem::exists(path)) {
+      if (required) FAIL_CHECK("is missing");
+      continue;
+    }
+    const interaction_log log = read_log(path);
+    CHECK(log.users() == set.users);
+    CHECK(log.items() == set.items);
+    CHECK(log.interactions.size() == set.interactions);
+    CHECK(log.has_time == set.has_time);
+    CHECK(log.has_rating == set.has_rating);
+    CHECK(log.item_titles.empty() != set.has_titles);
+    CHECK(log.malformed == 0);
+    CHECK(log.duplicates == 0);
+  }
+}
+
+TEST_CASE("data sets: rating histograms, titles and times of MovieLens") {
+  const char* const unpacked = std::getenv("CAUSALDPO_DATA_UNPACKED");
+  const std::filesystem::path path = std::filesystem::path(unpacked == nullptr ? "" : unpacked) / "ml-1m";
+  if (unpacked == nullptr || !std::filesystem::exists(path)) return;  // reported by the case above
+  const interaction_log log = read_log(path);
+  std::map<int, std::size_t> histogram;
+  double first = 1e18, last = 0;
+  for (const interaction& x : log.interactions) {
+    ++histogram[static_cast<int>(x.rating)];
+    first = std::min(first, x.timestamp);
+    last = std::max(last, x.timestamp);
+  }
+  CHECK(histogram == std::map<int, std::size_t>{{1, 56174}, {2, 107557}, {3, 261197}, {4, 348971}, {5, 226310}});
+  CHECK(first >= 956620800.0);   // 2000-04-25
+  CHECK(last < 1046476800.0);    // 2003-03-01
+  bool accented = false;
+  for (const std::string& title : log.item_titles) {
+    CHECK_FALSE(title.empty());
+    accented = accented || title.find("\xC3\xA9") != std::string::npos;
+  }
+  CHECK(accented);
+}

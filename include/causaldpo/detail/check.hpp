@@ -14,11 +14,21 @@ namespace causaldpo::detail {
 
 /// "op: argument is [3] and must be [4] (why)".
 [[noreturn]] inline void throw_shape(char const* op, char const* argument, std::string const& was, std::string const& must, char const* why) {
-  throw shape_error(std::string(op) + ": " + argument + " is " + was + " and must be " + must + " (" + why + ")");
+  std::ostringstream text;
+  text << op << ": " << argument << " is " << was << " and must be " << must << " (" << why << ")";
+  throw shape_error(text.str());
 }
 
-inline std::string shape_text(index_t n) { return "[" + std::to_string(n) + "]"; }
-inline std::string shape_text(index_t r, index_t c) { return "[" + std::to_string(r) + ", " + std::to_string(c) + "]"; }
+inline std::string shape_text(index_t n) {
+  std::ostringstream text;
+  text << '[' << n << ']';
+  return text.str();
+}
+inline std::string shape_text(index_t r, index_t c) {
+  std::ostringstream text;
+  text << '[' << r << ", " << c << ']';
+  return text.str();
+}
 
 /// A required vector (or index_view) of n elements.
 template <class V>
@@ -37,9 +47,11 @@ void expect_shape(char const* op, char const* argument, M const& m, index_t r, i
     bool const absent = !m.given() && m.rows() == 0 && m.cols() == 0;
     throw_shape(op, argument, absent ? "left out" : shape_text(m.rows(), m.cols()), shape_text(r, c), why);
   }
-  if (m.rows() > 1 && m.ld() < m.cols())
-    throw shape_error(std::string(op) + ": " + argument + " has leading dimension " + std::to_string(m.ld()) +
-                      " and must have at least its " + std::to_string(m.cols()) + " columns");
+  if (m.rows() > 1 && m.ld() < m.cols()) {
+    std::ostringstream text;
+    text << op << ": " << argument << " has leading dimension " << m.ld() << " and must have at least its " << m.cols() << " columns";
+    throw shape_error(text.str());
+  }
 }
 template <class M>
 void expect_shape_if_given(char const* op, char const* argument, M const& m, index_t r, index_t c, char const* why) {

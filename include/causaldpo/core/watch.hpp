@@ -5,6 +5,8 @@
 
 #include <atomic>
 #include <initializer_list>
+#include <sstream>
+#include <string>
 
 #include "causaldpo/core/config.hpp"
 #include "causaldpo/core/math.hpp"
@@ -38,6 +40,18 @@ struct nan_watch {
 };
 
 namespace detail {
+
+/// What a backend says of slot `name`: "op: x holds a NaN at flat position 3 ...". A name of the form
+/// "targets|is outside [0, V)" stands for another complaint: "op: targets at flat position 3 (row-major) is ...".
+inline std::string watch_message(char const* operation, std::string const& name, index_t position) {
+  std::size_t const bar = name.find('|');
+  std::ostringstream text;
+  text << operation << ": " << name.substr(0, bar);
+  if (bar == std::string::npos)
+    text << " holds a NaN at flat position " << position << " (row-major) and must hold numbers where it is used";
+  else text << " at flat position " << position << " (row-major) " << name.substr(bar + 1);
+  return text.str();
+}
 
 /// Opens a watch for one call of an operation and closes it. `names[slot]` is the argument that a slot stands for.
 /// `finish()` throws value_error when something was noted (a device backend: at its next `synchronize`).

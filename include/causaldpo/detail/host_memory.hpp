@@ -113,9 +113,7 @@ class host_memory {
   void close_watch(nan_watch w, char const* operation, char const* const* names, int count) {
     --depth_;
     for (int slot = 0; slot < count; ++slot)
-      if (w.first[slot] != nan_watch::clear)
-        throw value_error(std::string(operation) + ": " + names[slot] + " holds a NaN at flat position " +
-                          std::to_string(w.first[slot]) + " (row-major) and must hold numbers where it is used");
+      if (w.first[slot] != nan_watch::clear) throw value_error(watch_message(operation, names[slot], w.first[slot]));
   }
 
  private:

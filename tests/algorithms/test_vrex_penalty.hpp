@@ -59,9 +59,21 @@ TEST_CASE_TEMPLATE("vrex_penalty: empty environments, no rows, and what is refus
   vrex_penalty(be, empty, matrix(empty.data(), 0, 3), {.value = scalar(&value)});
   CHECK(value == T(0));
 
+  // an infinite risk: alone it has no variance, beside another the value is infinite and nothing is moved
+  std::vector<T> impossible{1, std::numeric_limits<T>::infinity()}, apart{1, 0, 0, 1}, grad_q(4, T(9));
+  vrex_penalty(be, impossible, matrix(q.data(), 2, 2), {.value = scalar(&value)});
+  CHECK(value == T(0));
+  vrex_penalty(be, impossible, matrix(apart.data(), 2, 2), {.value = scalar(&value), .grad_losses = grad, .grad_q = matrix(grad_q.data(), 2, 2)});
+  CHECK(value == std::numeric_limits<T>::infinity());
+  CHECK(grad == std::vector<T>{0, 0});
+  CHECK(grad_q == std::vector<T>{0, 0, 0, 0});
+
   CHECK_THROWS_WITH_AS(vrex_penalty(be, losses, matrix(q.data(), 1, 2), {.value = scalar(&value)}),
                        "vrex_penalty: q is [1, 2] and must be [2, 2] (one row for each loss)", shape_error);
   CHECK_THROWS_AS(vrex_penalty(be, losses, matrix(q.data(), 2, 2), {}, {.prior = prior_kind::given}), shape_error);
+  std::vector<T> prior{1, T(-0.5)};
+  CHECK_THROWS_WITH_AS(vrex_penalty(be, losses, matrix(q.data(), 2, 2), {.value = scalar(&value)}, {.prior = prior_kind::given}, prior),
+                       doctest::Contains("prior at flat position 1"), value_error);
   losses[1] = std::numeric_limits<T>::quiet_NaN();
   CHECK_THROWS_WITH_AS(vrex_penalty(be, losses, matrix(q.data(), 2, 2), {.value = scalar(&value)}),
                        doctest::Contains("per_example_losses holds a NaN at flat position 1"), value_error);

@@ -2,8 +2,8 @@
 // V-REx: the variance of the environments' risks.
 #pragma once
 
+#include "causaldpo/adjustment/environment_risks.hpp"
 #include "causaldpo/detail/dispatch.hpp"
-#include "causaldpo/environment/columns.hpp"
 
 namespace causaldpo {
 
@@ -31,19 +31,7 @@ struct vrex_args {
   view<T const, 2, S> q;
   view<T const, 1, S> prior;
   vrex_results<T, S> out;
-  nan_watch watch;  // slots: 0 per_example_losses, 1 q
-};
-
-/// map(i, k) = q_ik l_i. A row outside an environment is not read for it, so 0 * inf never arises.
-template <class T, class S>
-struct weighted_loss_map {
-  view<T const, 1, S> losses;
-  view<T const, 2, S> q;
-  nan_watch watch;
-  CAUSALDPO_HD accumulator operator()(index_t i, index_t k) const {
-    T const w = watch.checked(q.at(i, k), 1, i * q.cols() + k);
-    return w == T(0) ? 0 : static_cast<accumulator>(w) * static_cast<accumulator>(watch.checked(losses.at(i), 0, i));
-  }
+  nan_watch watch;  // slots: 0 per_example_losses, 1 q, 2 prior
 };
 
 /// One work item: R_k = sums_k / n_k, the weighted mean and variance, and slope_k = dV/dR_k = 2 p_k (R_k - mean).
@@ -56,38 +44,20 @@ struct vrex_finish {
   CAUSALDPO_HD void operator()(index_t) const {
     index_t const k_count = masses.size();
     accumulator mean = 0, value = 0;
+    index_t weighted = 0;
     for (index_t k = 0; k < k_count; ++k) {
       risks.at(k) = masses.at(k) > min_mass ? risks.at(k) / masses.at(k) : 0;
-      if (prior.at(k) > 0) mean += prior.at(k) * risks.at(k);
+      if (prior.at(k) > 0) mean += prior.at(k) * risks.at(k), ++weighted;
     }
+    bool const bounded = finite(mean);
     for (index_t k = 0; k < k_count; ++k) {
-      accumulator const off = prior.at(k) > 0 ? risks.at(k) - mean : 0;
+      accumulator const off = prior.at(k) > 0 && bounded && weighted > 1 ? risks.at(k) - mean : 0;
       value += prior.at(k) * off * off;
       slopes.at(k) = 2 * prior.at(k) * off;
       if (out.env_losses.given()) out.env_losses.at(k) = static_cast<T>(risks.at(k));
       if (out.env_weights.given()) out.env_weights.at(k) = static_cast<T>(prior.at(k));
     }
-    if (out.value.given()) out.value.at(0) = static_cast<T>(value);
-  }
-};
-
-/// Gradients of a function of the risks with slopes dV/dR_k:
-/// dV/dl_i = sum_k slope_k q_ik / n_k;  dV/dq_ik = slope_k (l_i - R_k) / n_k.
-template <class T, class S>
-struct risk_gradients {
-  view<T const, 1, S> losses;
-  view<T const, 2, S> q;
-  view<accumulator const, 1, S> masses, risks, slopes;
-  view<T, 1, S> grad_losses{};
-  view<T, 2, S> grad_q{};
-  CAUSALDPO_HD void operator()(index_t i) const {
-    accumulator sum = 0;
-    for (index_t k = 0; k < q.cols(); ++k) {
-      accumulator const s = slopes.at(k) == 0 ? 0 : slopes.at(k) / masses.at(k);
-      sum += s * static_cast<accumulator>(q.at(i, k));
-      if (grad_q.given()) grad_q.at(i, k) = static_cast<T>(s == 0 ? 0 : s * (static_cast<accumulator>(losses.at(i)) - risks.at(k)));
-    }
-    if (grad_losses.given()) grad_losses.at(i) = static_cast<T>(sum);
+    if (out.value.given()) out.value.at(0) = static_cast<T>(bounded || weighted < 2 ? value : math::infinity<accumulator>());
   }
 };
 
@@ -104,6 +74,7 @@ struct vrex_penalty {
     auto prior = be.template allocate<accumulator>(k_count);
     auto risks = be.template allocate<accumulator>(k_count);
     auto slopes = be.template allocate<accumulator>(k_count);
+    if (o.prior == prior_kind::given) be.launch(k_count, detail::note_negative<T, S>{a.prior, a.watch, 2});
     detail::column_masses<B, T>(be, a.q, masses.vector());
     be.launch(1, detail::normalise_prior<T, S>{masses.vector(), a.prior, o.prior, 0, o.min_mass, prior.vector(), {}});
     be.reduce_cols(a.q.rows(), k_count, detail::weighted_loss_map<T, S>{a.losses, a.q, a.watch}, detail::sum_fold<>{}, risks.vector());
@@ -125,7 +96,7 @@ struct vrex_penalty {
 ///
 /// Gradients: dV/dl_i = sum_k 2 p_k (R_k - mean) q_ik / n_k;  dV/dq_ik = 2 p_k (R_k - mean) (l_i - R_k) / n_k.
 /// Edge cases: an inactive environment is left out and the prior renormalised; one active environment, or none,
-/// gives 0. Cost O(B K), scratch 32 K bytes. Source: Krueger et al., arXiv 2003.00688, eq. 8; DomainBed (weight 10
+/// gives 0. A risk of +inf beside others: value +inf, gradients 0 (the slope has no finite limit). Cost O(B K), scratch 32 K bytes. Source: Krueger et al., arXiv 2003.00688, eq. 8; DomainBed (weight 10
 /// after 500 warm-up steps).
 template <backend B, vector_like L, matrix_like Q, real_scalar T = scalar_of<L>>
 void vrex_penalty(B& be, L const& per_example_losses, Q const& q, std::type_identity_t<vrex_results<T, typename B::space>> results,
@@ -142,7 +113,7 @@ void vrex_penalty(B& be, L const& per_example_losses, Q const& q, std::type_iden
   detail::expect_shape_if_given(name, "grad_q", results.grad_q, b, k, "as q");
   detail::expect_size_if_given(name, "env_losses", results.env_losses, k, "one for each column of q");
   detail::expect_size_if_given(name, "env_weights", results.env_weights, k, "one for each column of q");
-  detail::nan_guard<B> guard(be, name, {"per_example_losses", "q"});
+  detail::nan_guard<B> guard(be, name, {"per_example_losses", "q", "prior|is negative or NaN and must be >= 0"});
   a.watch = guard.watch();
   detail::run<op::vrex_penalty>(be, a, options);
   guard.finish();

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lane of a pack: W neighbouring positions. The same interface as scalar_lane (core/lane.hpp).
+#pragma once
+
+#include "causaldpo/backends/eigen/pack.hpp"
+#include "causaldpo/core/lane.hpp"
+
+namespace causaldpo {
+
+/// Positions first() .. first() + width - 1, all of them in range.
+template <class T>
+class eigen_lane {
+ public:
+  using scalar = T;
+  using value = eigen_pack<T>;
+  using mask = typename value::mask;
+  static constexpr int width = value::width;
+
+  explicit eigen_lane(index_t first) : first_(first) {}
+  index_t first() const { return first_; }
+
+  template <class U, class S> value load(view<U, 1, S> v) const { return gather(v.data() + first_, 1); }
+  template <class S> void store(view<T, 1, S> v, value x) const { x.store(v.data() + first_); }
+  template <class U, class S> value load_column(view<U, 2, S> m, index_t column) const {
+    return gather(m.data() + first_ * m.ld() + column, m.ld());
+  }
+  template <class S> void store_column(view<T, 2, S> m, index_t column, value x) const {
+    T* const p = m.data() + first_ * m.ld() + column;
+    if (m.ld() == 1) return x.store(p);
+    for (int w = 0; w < width; ++w) p[w * m.ld()] = x[w];
+  }
+  template <class U, class S> value load_row(view<U, 2, S> m, index_t row) const { return gather(m.data() + row * m.ld() + first_, 1); }
+  template <class S> void store_row(view<T, 2, S> m, index_t row, value x) const { x.store(m.data() + row * m.ld() + first_); }
+  template <class U, class S> value load_column_if(mask use, view<U, 2, S> m, index_t column, value otherwise) const {
+    U* const p = m.data() + first_ * m.ld() + column;
+    for (int w = 0; w < width; ++w)
+      if (use[w]) otherwise.v[w] = static_cast<T>(p[w * m.ld()]);
+    return otherwise;
+  }
+  template <class S> mask flags_column(view<std::uint8_t const, 2, S> m, index_t column) const {
+    std::uint8_t const* const p = m.data() + first_ * m.ld() + column;
+    mask set{};
+    for (int w = 0; w < width; ++w) set.v[w] = p[w * m.ld()] != 0 ? -1 : 0;
+    return set;
+  }
+
+  static value broadcast(T x) { return value(x); }
+  void note(nan_watch watch, int slot, mask bad, index_t stride = 1, index_t offset = 0) const {
+    if (!lane_math<value>::any(bad)) return;
+    for (int w = 0; w < width; ++w)
+      if (bad[w]) watch.note(slot, (first_ + w) * stride + offset);
+  }
+
+ private:
+  template <class U>
+  static value gather(U* p, index_t stride) {
+    if constexpr (std::is_same_v<std::remove_const_t<U>, T>)
+      if (stride == 1) return value::load(p);
+    value x;
+    for (int w = 0; w < width; ++w) x.v[w] = static_cast<T>(p[w * stride]);
+    return x;
+  }
+
+  index_t first_;
+};
+
+}  // namespace causaldpo

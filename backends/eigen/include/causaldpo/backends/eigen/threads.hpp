@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Blocks of work on one thread or on a team. The only OpenMP of the library is in this file.
+#pragma once
+
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+
+#include "causaldpo/core/config.hpp"
+
+namespace causaldpo::detail {
+
+/// Runs numbered blocks of work, each exactly once, in any order. What a block computes must not depend on who runs
+/// it; then results do not depend on the number of threads, nor on the moment at which a team is formed.
+class thread_team {
+ public:
+  /// 0: as many threads as OpenMP would use (OMP_NUM_THREADS, else every processor).
+  explicit thread_team(int threads) : threads_(threads > 0 ? threads : std::max(1, omp_get_max_threads())) {}
+  int size() const { return threads_; }
+  /// Whether more than one thread may run now: not inside a parallel region of the caller.
+  bool can_split() const { return threads_ > 1 && omp_in_parallel() == 0; }
+
+  /// body(b) for 0 <= b < count. Starts on the calling thread and forms a team once the work has shown that it is
+  /// worth one: after `patience` of serial work, if what remains will take longer than that again. Small work
+  /// thus never pays for a team, whatever an element costs.
+  template <class Body>
+  void for_each(index_t count, Body const& body) const {
+    index_t done = 0;
+    if (count > 1 && can_split()) {
+      using clock = std::chrono::steady_clock;
+      auto const start = clock::now();
+      while (done < count) {
+        body(done++);
+        auto const spent = clock::now() - start;
+        if (spent > patience && spent / done * (count - done) > patience) return split(done, count, body);
+      }
+    }
+    for (; done < count; ++done) body(done);
+  }
+
+  /// body(b) for first <= b < count by a team. An exception of a block is thrown again on the calling thread.
+  template <class Body>
+  void split(index_t first, index_t count, Body const& body) const {
+    std::exception_ptr failure;
+    int const team = static_cast<int>(std::min<index_t>(threads_, count - first));
+#pragma omp parallel for num_threads(team) schedule(dynamic, 1)
+    for (index_t b = first; b < count; ++b) {
+      try {
+        body(b);
+      } catch (...) {
+#pragma omp critical(causaldpo_thread_team)
+        if (!failure) failure = std::current_exception();
+      }
+    }
+    if (failure) std::rethrow_exception(failure);
+  }
+
+ private:
+  static constexpr std::chrono::microseconds patience{15};
+  int threads_;
+};
+
+}  // namespace causaldpo::detail

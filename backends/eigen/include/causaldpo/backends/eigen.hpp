@@ -6,6 +6,7 @@
 #include "causaldpo/backends/eigen/adapt.hpp"
 #include "causaldpo/backends/eigen/gemm.hpp"
 #include "causaldpo/backends/eigen/lane.hpp"
+#include "causaldpo/backends/eigen/override_batched_gemm.hpp"
 #include "causaldpo/backends/eigen/threads.hpp"
 #include "causaldpo/concepts/backend.hpp"
 #include "causaldpo/detail/host_memory.hpp"
@@ -196,5 +197,13 @@ class eigen_backend : public detail::host_memory {
 };
 
 static_assert(backend<eigen_backend>);
+
+// What this backend replaces (detail/dispatch.hpp). tests/backends holds each against `Op::generic`.
+
+template <> inline constexpr bool overrides<op::batched_gemm, eigen_backend> = true;
+template <real_scalar T>
+void override_for(op::batched_gemm, eigen_backend& be, detail::batched_gemm_args<T, host_space> const& args) {
+  detail::eigen_batched_gemm(be, args);
+}
 
 }  // namespace causaldpo

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// batched_gemm on the Eigen backend: whole products to threads, instead of one product after another.
+#pragma once
+
+#include "causaldpo/backends/eigen/gemm.hpp"
+#include "causaldpo/ops/batched_gemm.hpp"
+
+namespace causaldpo::detail {
+
+/// Large products, fewer than there are threads, are split one by one as `gemm` splits them; otherwise each product
+/// is computed by one thread.
+template <class Backend, real_scalar T>
+void eigen_batched_gemm(Backend& be, batched_gemm_args<T, host_space> const& x) {
+  if (x.count < be.threads()) return op::batched_gemm::generic(be, x);
+  index_t const inner = x.ta == transpose::no ? x.a.cols() : x.a.rows();
+  double const work = 2.0 * static_cast<double>(x.c.rows()) * static_cast<double>(x.c.cols()) * static_cast<double>(inner);
+  // Blocks of products, so that taking a block costs little beside computing it; by the extents alone.
+  index_t const step = work < 2e5 ? static_cast<index_t>(2e5 / (work + 1e3)) + 1 : 1;
+  be.team().for_each((x.count + step - 1) / step, [&](index_t block) {
+    for (index_t i = block * step; i < std::min(x.count, (block + 1) * step); ++i)
+      eigen_product(x.ta, x.tb, x.alpha, x.a_at(i), x.b_at(i), x.beta, x.c_at(i));
+  });
+}
+
+}  // namespace causaldpo::detail

@@ -6,11 +6,13 @@
 #if defined(CAUSALDPO_DEFAULT_BACKEND_EIGEN)
 #include "causaldpo/backends/eigen.hpp"
 namespace causaldpo {
+/// The backend that the build chose.
 using default_backend = eigen_backend;
 }
 #elif defined(CAUSALDPO_DEFAULT_BACKEND_REFERENCE)
 #include "causaldpo/backends/reference.hpp"
 namespace causaldpo {
+/// The backend that the build chose.
 using default_backend = reference_backend;
 }
 #else

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a user's program looks like: built here against an installed library in each way that the README names.
+#include <cstdio>
+#include <vector>
+
+#include "causaldpo/default_backend.hpp"
+#include "causaldpo/invariance/vrex_penalty.hpp"
+#include "causaldpo/version.hpp"
+
+int main() {
+  causaldpo::default_backend backend;
+  std::vector<double> losses{1, 3, 5, 7}, q{1, 0, 1, 0, 0, 1, 0, 1};
+  double value = 0;
+  causaldpo::vrex_penalty(backend, losses, causaldpo::matrix(q.data(), 4, 2), {.value = causaldpo::scalar(&value)});
+  std::printf("causaldpo %s on %s: %g\n", causaldpo::version, backend.name(), value);
+  return value == 4.0 ? 0 : 1;
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// The steps of EM for Gaussian mixtures, from the work items of gmm_kernels.hpp and gmm_update_kernels.hpp: what gmm_em,
+// gmm_posterior and gmm_initialize have in common.
+#pragma once
+
+#include "causaldpo/environment/gmm_update_kernels.hpp"
+#include "causaldpo/ops/small_cholesky.hpp"
+
+namespace causaldpo::detail {
+
+/// Rows in a tile: 64 KiB for each dimension and component.
+inline constexpr index_t gmm_tile_rows = 8192;
+
+/// The scratch of a mixture and a tile of rows, and the steps on them. All is double, also for float data.
+template <backend B, real_scalar T>
+class gmm_workspace {
+ public:
+  using S = typename B::space;
+
+  gmm_workspace(B& be, view<T const, 2, S> x, covariance_kind kind, index_t components, nan_watch watch)
+      : be_(be),
+        x_(x),
+        watch_(watch),
+        tile_rows_(x.rows() < gmm_tile_rows ? x.rows() : gmm_tile_rows),
+        scratch_(be.template allocate<accumulator>(size(kind, components, x.cols()) + 2 * x.cols() * tile_rows_ + 1)) {
+    index_t const k = components, d = x.cols(), rows = covariance_rows(kind, k, d), cols = covariance_cols(kind, d);
+    accumulator* next = scratch_.data();
+    auto const vector_of = [&next](index_t n) {
+      next += n;
+      return view<accumulator, 1, S>(next - n, n);
+    };
+    auto const matrix_of = [&next](index_t r, index_t c) {
+      next += r * c;
+      return view<accumulator, 2, S>(next - r * c, r, c);
+    };
+    state_.kind = kind;
+    state_.weights = vector_of(k);
+    state_.masses = vector_of(k);
+    state_.log_norms = vector_of(k);
+    state_.log_dets = vector_of(kind == covariance_kind::tied ? 1 : k);
+    state_.means = matrix_of(k, d);
+    state_.sums = matrix_of(k, d);
+    state_.covariances = matrix_of(rows, cols);
+    state_.factors = matrix_of(kind == covariance_kind::spherical ? k : rows, d);
+    state_.moments = matrix_of(kind == covariance_kind::spherical ? k : rows, d);
+    tile_ = matrix_of(d, tile_rows_);
+    z_ = matrix_of(d, tile_rows_);
+    sum_ = vector_of(1);
+  }
+
+  gmm_state<S> const& state() const { return state_; }
+  index_t tiles() const { return tile_rows_ == 0 ? 0 : (x_.rows() + tile_rows_ - 1) / tile_rows_; }
+  index_t first_row(index_t t) const { return t * tile_rows_; }
+  index_t rows_in(index_t t) const { return x_.rows() - first_row(t) < tile_rows_ ? x_.rows() - first_row(t) : tile_rows_; }
+  index_t tile_rows() const { return tile_rows_; }
+
+  void load(gmm_parameters<T const, S> const& p) { be_.launch(components(), load_component<T, S>{p, state_, watch_}); }
+  void store(gmm_parameters<T, S> const& p) { be_.launch(components(), store_component<T, S>{state_, p}); }
+
+  /// Factors and norms from the covariances; one that is not positive definite is noted in `slot`.
+  void prepare(int slot, accumulator relative_floor) {
+    if (state_.diagonal()) {
+      be_.launch(components(), prepare_diagonal<S>{state_, watch_, slot});
+      return;
+    }
+    be_.copy(state_.factors, view<accumulator const, 2, S>(state_.covariances));
+    small_cholesky(be_, {state_.factors, state_.log_dets, relative_floor, watch_, slot});
+    be_.launch(components(), prepare_full<S>{state_});
+  }
+
+  /// Rows of tile t, transposed, into the tile.
+  void load_rows(index_t t) {
+    be_.launch(rows_in(t), load_tile<T, S>{x_.row_block(first_row(t), rows_in(t)), tile(t), first_row(t), watch_});
+  }
+  /// E-step of the loaded tile: r [K, rows_in(t)] and the rows' log-densities.
+  void expect(index_t t, view<accumulator, 2, S> r, view<accumulator, 1, S> log_density) {
+    index_t const n = rows_in(t);
+    if (state_.diagonal()) be_.launch_2d(components(), n, diagonal_log_density<S>{state_, tile(t), r});
+    else
+      for (index_t k = 0; k < components(); ++k) be_.launch(n, full_log_density<S>{state_, tile(t), z(t), r, k});
+    be_.launch(n, normalise_densities<S>{state_.weights, r, log_density});
+  }
+  /// Adds the loaded tile to sum_i r_ik x_i.
+  void add_sums(index_t t, view<accumulator const, 2, S> r) {
+    be_.gemm(transpose::no, transpose::yes, accumulator(1), r, constant(tile(t)), accumulator(t == 0 ? 0 : 1), state_.sums);
+  }
+  /// Adds tile t to the second moments around the means of the state.
+  void add_moments(index_t t, view<accumulator const, 2, S> r) {
+    index_t const d = state_.means.cols(), n = rows_in(t);
+    for (index_t k = 0; k < components(); ++k) {
+      be_.launch_2d(d, n, deviations<S>{tile(t), state_.means.row(k), r, z(t), k, state_.diagonal()});
+      bool const first = t == 0 && (k == 0 || state_.kind != covariance_kind::tied);
+      accumulator const kept = first ? 0 : 1;
+      if (state_.diagonal())
+        be_.gemm(transpose::no, transpose::yes, accumulator(1), r.row_block(k, 1), constant(z(t)), kept, state_.moments.row_block(k, 1));
+      else
+        be_.gemm(transpose::no, transpose::yes, accumulator(1), constant(z(t)), constant(z(t)), kept,
+                 state_.kind == covariance_kind::tied ? state_.moments : state_.moments.row_block(k * d, d));
+    }
+  }
+
+  /// E-step of all rows into r [K,N]; with `sums` also sum_i r_ik x_i. Then the total log-likelihood.
+  void expect_all(view<accumulator, 2, S> r, view<accumulator, 1, S> log_density, bool sums) {
+    for (index_t t = 0; t < tiles(); ++t) {
+      view<accumulator, 2, S> const part = r.col_block(first_row(t), rows_in(t));
+      load_rows(t);
+      expect(t, part, log_density.part(first_row(t), rows_in(t)));
+      if (sums) add_sums(t, part);
+    }
+    be_.reduce(log_density.size(), element_map<S>{log_density}, sum_fold<>{}, sum_);
+  }
+  /// Weights and means from r [K,N] and the sums.
+  void update_weights_and_means(view<accumulator const, 2, S> r, accumulator min_mass) {
+    be_.reduce_rows(components(), r.cols(), responsibility_map<S>{r}, sum_fold<>{}, state_.masses);
+    be_.launch(components(), update_means<S>{state_, static_cast<accumulator>(r.cols()), min_mass});
+  }
+  /// Covariances around the new means, in a second pass over the rows.
+  void update_all_covariances(view<accumulator const, 2, S> r, accumulator reg_covar, accumulator min_mass) {
+    for (index_t t = 0; t < tiles(); ++t) {
+      if (tiles() > 1) load_rows(t);
+      add_moments(t, r.col_block(first_row(t), rows_in(t)));
+    }
+    be_.launch(state_.kind == covariance_kind::tied ? 1 : components(),
+               update_covariances<S>{state_, static_cast<accumulator>(r.cols()), reg_covar, min_mass});
+  }
+  /// out[at] = the mean log-likelihood of the last expect_all.
+  void record(view<T, 1, S> out, index_t at) { be_.launch(1, store_mean<T, S>{sum_, static_cast<accumulator>(x_.rows()), out, at}); }
+  view<accumulator const, 1, S> total_log_likelihood() const { return sum_; }
+
+ private:
+  static index_t size(covariance_kind kind, index_t k, index_t d) {
+    index_t const rows = covariance_rows(kind, k, d), square = (kind == covariance_kind::spherical ? k : rows) * d;
+    return 4 * k + 2 * k * d + rows * covariance_cols(kind, d) + 2 * square + 1;
+  }
+  static view<accumulator const, 2, S> constant(view<accumulator, 2, S> v) { return v; }
+  view<accumulator, 2, S> tile(index_t t) const { return tile_.col_block(0, rows_in(t)); }
+  view<accumulator, 2, S> z(index_t t) const { return z_.col_block(0, rows_in(t)); }
+  index_t components() const { return state_.weights.size(); }
+
+  B& be_;
+  view<T const, 2, S> x_;
+  nan_watch watch_;
+  index_t tile_rows_;
+  decltype(std::declval<B&>().template allocate<accumulator>(1)) scratch_;
+  gmm_state<S> state_{};
+  view<accumulator, 2, S> tile_, z_;
+  view<accumulator, 1, S> sum_;
+};
+
+}  // namespace causaldpo::detail

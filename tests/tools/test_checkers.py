@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-# Holds each checker against a small tree that is right, and against the same tree broken in one place at a time.
+# Holds each checker against a small tree that is right, and against the same tree broken in one place at a time; and
+# the counting of results against logs of each kind.
+import json
 import shutil
 import subprocess
 import sys
@@ -102,6 +104,38 @@ class Checkers(unittest.TestCase):
         for name in ("layers", "headers", "readme", "version", "paths"):
             with self.subTest(checker=name):
                 self.assertEqual(self.run_checker(name)[0], 1)
+
+class Counting(unittest.TestCase):
+    """count_tests.py on a log with one entry for each kind of program."""
+
+    DOCTEST = "[doctest] test cases: 3 | {} passed | {} failed | 7 skipped\n[doctest] assertions: 9 | 9 passed | 0 failed |\n"
+
+    def count(self, entries, *arguments):
+        with tempfile.TemporaryDirectory() as folder:
+            log = Path(folder) / "testlog.json"
+            log.write_text("".join(json.dumps({"name": "x", "stdout": out, "stderr": err, "result": result}) + "\n" for out, err, result in entries))
+            done = subprocess.run([sys.executable, HERE / "count_tests.py", log] + list(arguments), capture_output=True, text=True)
+            return done.returncode, done.stdout.strip()
+
+    def test_each_kind(self):
+        for entry, line in [((self.DOCTEST.format(3, 0), "", "OK"), "3 passed, 0 failed, 0 skipped"),
+                            ((self.DOCTEST.format(2, 1), "", "FAIL"), "2 passed, 1 failed, 0 skipped"),
+                            (("ok a\n5 passed, 0 failed, 2 skipped\n", "", "OK"), "5 passed, 0 failed, 2 skipped"),
+                            (("", "Ran 4 tests in 0.1s\n\nOK (skipped=1)\n", "OK"), "3 passed, 0 failed, 1 skipped"),
+                            (("", "Ran 4 tests in 0.1s\n\nFAILED (failures=1, errors=1)\n", "FAIL"), "2 passed, 2 failed, 0 skipped"),
+                            (("hello", "", "OK"), "1 passed, 0 failed, 0 skipped"),
+                            (("", "", "SKIP"), "0 passed, 0 failed, 1 skipped"),
+                            (("", "", "TIMEOUT"), "0 passed, 1 failed, 0 skipped"),
+                            (("5 passed, 0 failed, 0 skipped\n", "", "FAIL"), "5 passed, 1 failed, 0 skipped")]:
+            with self.subTest(entry=entry):
+                status, text = self.count([entry])
+                self.assertEqual((status, text), (int(", 0 failed" not in line), line))
+
+    def test_sums_and_additions(self):
+        entries = [("", "", "OK"), (self.DOCTEST.format(3, 0), "", "OK")]
+        self.assertEqual(self.count(entries), (0, "4 passed, 0 failed, 0 skipped"))
+        self.assertEqual(self.count(entries, "--failed", "2", "--skipped", "1"), (1, "4 passed, 2 failed, 1 skipped"))
+        self.assertEqual(self.count([]), (1, "0 passed, 1 failed, 0 skipped"))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@
 #include <string>
 
 #include "data/interaction_log.hpp"
+#include "data/split.hpp"
+#include "data/test_set.hpp"
 
 using namespace recommender;
 
@@ -79,4 +81,30 @@ TEST_CASE("data sets: rating histograms, titles and times of MovieLens") {
     accented = accented || title.find("\xC3\xA9") != std::string::npos;
   }
   CHECK(accented);
+}
+
+TEST_CASE("data sets: the shipped test files are found in the ids of their training logs") {
+  const char* const unpacked = std::getenv("CAUSALDPO_DATA_UNPACKED");
+  const std::filesystem::path root = unpacked == nullptr ? "" : unpacked;
+  if (unpacked == nullptr) return;  // reported by the first case
+  if (std::filesystem::exists(root / "yelp2018-ood")) {
+    const interaction_log log = read_log(root / "yelp2018-ood");
+    const test_set ood = read_test(root / "yelp2018-ood" / "test.txt", log);
+    CHECK(ood.interactions + ood.unknown_user + ood.unknown_item == 16346);
+    CHECK(ood.already_taken == 0);
+    CHECK(ood.interactions > 16000);
+    CHECK(read_test(root / "yelp2018-ood" / "test_iid.txt", log).already_taken == 0);
+  }
+  if (std::filesystem::exists(root / "coat")) {
+    read_options positive;
+    positive.min_rating = 3;
+    const interaction_log log = read_log(root / "coat", positive);
+    CHECK(log.interactions.size() == 1717 + 1275 + 630);
+    CHECK(log.users() == 290);
+    CHECK(log.items() == 300);
+    const test_set random = read_test(root / "coat" / "test.ascii", log, positive);
+    CHECK(random.interactions + random.already_taken == 1002 + 641 + 219);
+    const split parts = leave_last_out(log, {1, false});
+    CHECK(parts.test == std::vector<std::int32_t>(290, -1));
+  }
 }

@@ -13,8 +13,9 @@ namespace causaldpo {
 
 namespace detail {
 /// Any dense type of Eigen: Matrix, Array, Map, Block, VectorBlock, Transpose, ..., and expressions of them.
+template <class D> void from_dense_base(Eigen::DenseBase<D> const&);
 template <class X>
-concept eigen_dense = std::derived_from<X, Eigen::DenseBase<X>>;
+concept eigen_dense = requires(X const& x) { from_dense_base(x); };
 
 /// The element type of an Eigen object as it may be accessed: const unless it can be assigned to.
 template <class X>

@@ -60,14 +60,14 @@ struct interaction_log {
 /// How to read. The defaults suit every format that is recognised.
 struct read_options {
   bool strict = false;               ///< throw at the first malformed line instead of skipping it
-  std::optional<double> min_rating;  ///< keep rows with at least this rating; an error when the log has no ratings
+  std::optional<double> min_rating{};  ///< keep rows with at least this rating; an error when the log has no ratings
   /// Which column is what: "user=..,item=..,rating=..,timestamp=..", the values names of the header or numbers from 1; `user` and `item` are
   /// required, the others optional. Empty: found by name in the header, or by position where there is none.
-  std::string columns;
+  std::string columns{};
   /// Extra columns to keep, by name; nothing: all of them. A name that the header lacks is an error.
-  std::optional<std::vector<std::string>> covariates;
+  std::optional<std::vector<std::string>> covariates{};
   /// Called with "file:line: what was wrong" for each malformed line, in order. Not called for the line that `strict` throws for.
-  std::function<void(const std::string&)> on_problem;
+  std::function<void(const std::string&)> on_problem{};
 };
 
 /// Reads a log from a file, or from a folder in which one is recognised by its name (docs/data-formats.md lists the formats and the order).

@@ -18,8 +18,8 @@ interaction_log read_delimited(std::string_view text, const column_layout& layou
 /// user, without interactions. The log has ratings and no time.
 interaction_log read_matrix(std::string_view text, const column_layout& layout, const read_options& options, const std::string& source);
 
-/// Fills `item_titles` and `item_genres` of the log from the first of `movies.dat`, `u.item` and `movies.csv` that stands in `folder` and names at least one of the log's
-/// items; without one the log stays as it is. Malformed lines are reported, counted in a warning and skipped, or thrown under `strict`.
+/// Fills `item_titles` and `item_genres` of the log from the first of `movies.dat`, `u.item` and `movies.csv` that stands in `folder` and names at
+/// least one of the log's items; without one the log stays as it is. Malformed lines are reported, counted in a warning and skipped, or thrown under `strict`.
 void read_titles(const std::filesystem::path& folder, const read_options& options, interaction_log& log);
 
 }  // namespace recommender

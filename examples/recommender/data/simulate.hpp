@@ -73,11 +73,11 @@ struct simulation {
 /// The tests are softmax probabilities, not samples, over the items not among the 31 clicks before: `id` with e of that click's season and market, averaged
 /// over what the campaign may be (it is known when the click is not the first of its block, as it is here); `uniform` with e = 0; `shifted` with
 ///   e(y) = 0.5 base_y + sqrt(0.75) base N + season N + market N,
-/// the strengths of the variant times fresh normals: a new season in a new market after a partial change of popularity. `new_clicks` are drawn under it from the users after the tested
-/// ones in turn (from all users when all are tested), each continuing his history, one second apart in the third year.
+/// the strengths of the variant times fresh normals: a new season in a new market after a partial change of popularity. `new_clicks` are drawn under it
+/// from the users after the tested ones in turn (from all users when all are tested), each continuing his history, one second apart in the third year.
 ///
-/// Deterministic: every draw is named by seed, stream and indices, so neither order nor number of threads matters, and the same seed gives the same clicks on every machine
-/// (up to ties in the last bit of `log` and `cos`). About 3 seconds at full size. Throws `std::invalid_argument` for sizes that do not fit.
+/// Deterministic: every draw is named by seed, stream and indices, and the same seed gives the same clicks on every machine (up to ties in the last
+/// bit of `log` and `cos`). About 3 seconds at full size. Throws `std::invalid_argument` for sizes that do not fit.
 simulation simulate(const simulation_options& options);
 
 /// NDCG@n of the ranking by the true probabilities, the ceiling of any model: mean over rows of sum_r p_(r) / log2(r + 1), r = 1 .. n.

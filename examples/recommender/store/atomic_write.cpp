@@ -98,7 +98,8 @@ void write_all(int handle, std::string_view bytes, const fs::path& path) {
 void expect_replaceable(const fs::path& destination) {
   std::error_code status;
   if (!fs::exists(fs::symlink_status(destination, status))) return;
-  if (!fs::is_directory(fs::symlink_status(destination, status))) throw store_error(destination.string() + ": exists and is no folder (a link is none either); it is left alone");
+  if (!fs::is_directory(fs::symlink_status(destination, status)))
+    throw store_error(destination.string() + ": exists and is no folder (a link is none either); it is left alone");
   const std::vector<std::string> known = checksum_names(destination);
   for (const auto& entry : fs::directory_iterator(destination)) {
     const std::string name = entry.path().filename().string();

@@ -18,9 +18,9 @@ std::string read_whole_file(const std::filesystem::path& path);
 /// A folder under construction, beside its final place and hidden (`.NAME.partial-N`). Fill `path()`, then `commit()`: the checksums of its files are
 /// written to `checksums.sha256`, everything is synced, and the folder takes its final name. Destroyed without commit, it is removed.
 ///
-/// A folder that stands at the destination already is exchanged for the new one when that is complete (in one step where the file system can), and then
-/// removed. It must be of the same kind: empty, or every entry in it named by its own `checksums.sha256`. Anything else is refused, when the object is made and again at the commit, so that
-/// no mistaken path costs a user his files.
+/// A folder that stands at the destination already is exchanged for the new one when that is complete (in one step where the file system can), and
+/// then removed. It must be of the same kind: empty, or every entry in it named by its own `checksums.sha256`. Anything else is refused, when the object
+/// is made and again at the commit, so that no mistaken path costs a user his files.
 ///
 /// What an earlier process left beside the destination when it was killed is removed when the object is made. Which leftovers are dead is told by a
 /// lock (flock) that each living process holds on its own.

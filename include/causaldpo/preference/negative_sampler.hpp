@@ -10,6 +10,7 @@
 
 #include "causaldpo/concepts/tensor.hpp"
 #include "causaldpo/core/error.hpp"
+#include "causaldpo/core/math.hpp"
 #include "causaldpo/detail/check.hpp"
 #include "causaldpo/preference/item_lists.hpp"
 

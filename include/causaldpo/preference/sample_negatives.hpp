@@ -2,6 +2,8 @@
 // sample_negatives: rejected items for a batch of chosen ones, the same on every backend and number of threads.
 #pragma once
 
+#include <type_traits>
+
 #include "causaldpo/concepts/backend.hpp"
 #include "causaldpo/detail/check.hpp"
 #include "causaldpo/detail/dispatch.hpp"

@@ -16,17 +16,21 @@ TEST_CASE_TEMPLATE("exposure_model: three clicks by hand", Cell, CAUSALDPO_TEST_
   std::vector<T> q{1, 0, 1, 0, 0, 1}, marginal(2), conditional(4), prior(2);
 
   exposure_model(be, items, matrix(q.data(), 3, 2),
-                 {.log_marginal = marginal, .log_conditional = matrix(conditional.data(), 2, 2), .prior = prior}, {.smoothing = 2, .base_count = 0.5});
+                 {.log_marginal = marginal, .log_conditional = matrix(conditional.data(), 2, 2), .prior = prior},
+                 {.smoothing = 2, .base_count = 0.5});
 
   // n = (2.5, 1.5), p = (5/8, 3/8); environment 0 saw (1, 1), environment 1 (1, 0).
   std::vector<double> const p{0.625, 0.375}, c{2.25 / 4, 1.75 / 4, 2.25 / 3, 0.75 / 3};
-  for (std::size_t i = 0; i < 2; ++i) CHECK(static_cast<double>(marginal[i]) == doctest::Approx(std::log(p[i])).epsilon(tolerance<T>()));
-  for (std::size_t i = 0; i < 4; ++i) CHECK(static_cast<double>(conditional[i]) == doctest::Approx(std::log(c[i])).epsilon(tolerance<T>()));
+  for (std::size_t i = 0; i < 2; ++i)
+    CHECK(static_cast<double>(marginal[i]) == doctest::Approx(std::log(p[i])).epsilon(tolerance<T>()));
+  for (std::size_t i = 0; i < 4; ++i)
+    CHECK(static_cast<double>(conditional[i]) == doctest::Approx(std::log(c[i])).epsilon(tolerance<T>()));
   CHECK(relative_error(prior, std::vector<double>{2.0 / 3, 1.0 / 3}) < tolerance<T>());
 }
 
-TEST_CASE_TEMPLATE("exposure_model: several tables agree with the reference and with counting; bits repeat; nothing is allocated twice", Cell,
-                   CAUSALDPO_TEST_CELLS) {
+TEST_CASE_TEMPLATE(
+    "exposure_model: several tables agree with the reference and with counting; bits repeat; nothing is allocated twice", Cell,
+    CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;
   reference_backend reference;
@@ -40,10 +44,12 @@ TEST_CASE_TEMPLATE("exposure_model: several tables agree with the reference and 
     for (T& w : weights) w = w < 0 ? T(0) : w;
     auto const items_before = items;
     auto const q_before = q;
-    std::vector<T> m(static_cast<std::size_t>(v)), c(static_cast<std::size_t>(k * (v + pad)), T(-7)), p(static_cast<std::size_t>(k)), m2 = m, c2 = c, p2 = p;
+    std::vector<T> m(static_cast<std::size_t>(v)), c(static_cast<std::size_t>(k * (v + pad)), T(-7)),
+        p(static_cast<std::size_t>(k)), m2 = m, c2 = c, p2 = p;
     auto const run = [&](auto& backend, std::vector<T>& a, std::vector<T>& b, std::vector<T>& e) {
       exposure_model(backend, items, matrix(q.data(), n, k, k + pad),
-                     {.log_marginal = a, .log_conditional = matrix(b.data(), k, v, v + pad), .prior = e}, {.smoothing = 20}, weights);
+                     {.log_marginal = a, .log_conditional = matrix(b.data(), k, v, v + pad), .prior = e}, {.smoothing = 20},
+                     weights);
     };
     run(be, m, c, p);
     run(reference, m2, c2, p2);
@@ -75,11 +81,13 @@ TEST_CASE_TEMPLATE("exposure_model: several tables agree with the reference and 
   }
 }
 
-TEST_CASE_TEMPLATE("exposure_model: weights are repetitions, rows may be shuffled, equal environments have equal rows", Cell, CAUSALDPO_TEST_CELLS) {
+TEST_CASE_TEMPLATE("exposure_model: weights are repetitions, rows may be shuffled, equal environments have equal rows", Cell,
+                   CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;
   std::vector<std::int64_t> items{2, 0, 1}, repeated{1, 2, 2, 0, 2};
-  std::vector<T> q{T(0.5), T(0.5), T(0.25), T(0.25), 1, 1}, qr{1, 1, T(0.5), T(0.5), T(0.5), T(0.5), T(0.25), T(0.25), T(0.5), T(0.5)}, w{3, 1, 1}, a(8), b(8);
+  std::vector<T> q{T(0.5), T(0.5), T(0.25), T(0.25), 1, 1},
+      qr{1, 1, T(0.5), T(0.5), T(0.5), T(0.5), T(0.25), T(0.25), T(0.5), T(0.5)}, w{3, 1, 1}, a(8), b(8);
   exposure_model(be, items, matrix(q.data(), 3, 2), {.log_conditional = matrix(a.data(), 2, 4)}, {.smoothing = 1}, w);
   exposure_model(be, repeated, matrix(qr.data(), 5, 2), {.log_conditional = matrix(b.data(), 2, 4)}, {.smoothing = 1});
   CHECK(relative_error(a, b) < tolerance<T>());
@@ -108,8 +116,10 @@ TEST_CASE_TEMPLATE("exposure_model: what is refused", Cell, CAUSALDPO_TEST_CELLS
   std::vector<std::int64_t> items{0, 3};
   std::vector<T> q{1, 1}, m(3), w{1, 1};
   auto const qs = matrix(q.data(), 2, 1);
-  CHECK_THROWS_WITH_AS(exposure_model(be, items, qs, {.log_marginal = m}),
-                       "exposure_model: items at flat position 1 (row-major) is outside the catalogue and must lie in [0, item_count)", value_error);
+  CHECK_THROWS_WITH_AS(
+      exposure_model(be, items, qs, {.log_marginal = m}),
+      "exposure_model: items at flat position 1 (row-major) is outside the catalogue and must lie in [0, item_count)",
+      value_error);
   items[1] = 2;
   CHECK_THROWS_WITH_AS(exposure_model(be, items, qs, {.log_marginal = m}, {.item_count = 4}),
                        "exposure_model: log_marginal is [3] and must be [4] (one for each item of the catalogue)", shape_error);
@@ -117,10 +127,12 @@ TEST_CASE_TEMPLATE("exposure_model: what is refused", Cell, CAUSALDPO_TEST_CELLS
   CHECK_THROWS_AS(exposure_model(be, items, qs, {.log_marginal = m}, {.smoothing = -1}), option_error);
   CHECK_THROWS_AS(exposure_model(be, items, matrix(q.data(), 1, 1), {.log_marginal = m}), shape_error);
   q[1] = std::numeric_limits<T>::quiet_NaN();
-  CHECK_THROWS_WITH_AS(exposure_model(be, items, qs, {.log_marginal = m}), doctest::Contains("q holds a NaN at flat position 1"), value_error);
+  CHECK_THROWS_WITH_AS(exposure_model(be, items, qs, {.log_marginal = m}), doctest::Contains("q holds a NaN at flat position 1"),
+                       value_error);
   q[1] = 1;
   w[0] = std::numeric_limits<T>::quiet_NaN();
-  CHECK_THROWS_WITH_AS(exposure_model(be, items, qs, {.log_marginal = m}, {}, w), doctest::Contains("weights holds a NaN at flat position 0"), value_error);
+  CHECK_THROWS_WITH_AS(exposure_model(be, items, qs, {.log_marginal = m}, {}, w),
+                       doctest::Contains("weights holds a NaN at flat position 0"), value_error);
 }
 
 }  // namespace causaldpo::test

@@ -53,18 +53,23 @@ TEST_CASE_TEMPLATE("soft_assignment: gradients agree with finite differences", C
   }
 }
 
-TEST_CASE_TEMPLATE("soft_assignment: agrees with the reference on padded rows, repeats its bits and allocates once", Cell, CAUSALDPO_TEST_CELLS) {
+TEST_CASE_TEMPLATE("soft_assignment: agrees with the reference on padded rows, repeats its bits and allocates once", Cell,
+                   CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;
   reference_backend reference;
   index_t const n = 1031, d = 19, k = 7, pad = 3;
   random_source random(5);
-  auto const x = random.normals<T>(n * (d + pad), 1, 100), c = random.normals<T>(k * (d + pad), 1, 100), up = random.normals<T>(n * (k + pad));
+  auto const x = random.normals<T>(n * (d + pad), 1, 100), c = random.normals<T>(k * (d + pad), 1, 100),
+             up = random.normals<T>(n * (k + pad));
   auto const x_before = x, c_before = c, up_before = up;
-  std::vector<T> q(up.size(), T(-7)), gx(x.size(), T(-7)), gc(c.size(), T(-7)), q2(up.size(), T(-7)), gx2(x.size(), T(-7)), gc2(c.size(), T(-7));
+  std::vector<T> q(up.size(), T(-7)), gx(x.size(), T(-7)), gc(c.size(), T(-7)), q2(up.size(), T(-7)), gx2(x.size(), T(-7)),
+      gc2(c.size(), T(-7));
   auto const run = [&](auto& backend, std::vector<T>& a, std::vector<T>& b, std::vector<T>& e) {
     soft_assignment(backend, matrix(x.data(), n, d, d + pad), matrix(c.data(), k, d, d + pad),
-                    {.q = matrix(a.data(), n, k, k + pad), .grad_x = matrix(b.data(), n, d, d + pad), .grad_centers = matrix(e.data(), k, d, d + pad)},
+                    {.q = matrix(a.data(), n, k, k + pad),
+                     .grad_x = matrix(b.data(), n, d, d + pad),
+                     .grad_centers = matrix(e.data(), k, d, d + pad)},
                     {.temperature = 2}, matrix(up.data(), n, k, k + pad));
   };
 
@@ -73,7 +78,8 @@ TEST_CASE_TEMPLATE("soft_assignment: agrees with the reference on padded rows, r
   CHECK(relative_error(q, q2) < tolerance<T>(k));
   CHECK(relative_error(gx, gx2) < tolerance<T>(k));
   CHECK(relative_error(gc, gc2) < tolerance<T>(n));
-  CHECK((q[static_cast<std::size_t>(k)] == T(-7) && gx[static_cast<std::size_t>(d)] == T(-7) && gc[static_cast<std::size_t>(d)] == T(-7)));
+  CHECK((q[static_cast<std::size_t>(k)] == T(-7) && gx[static_cast<std::size_t>(d)] == T(-7) &&
+         gc[static_cast<std::size_t>(d)] == T(-7)));
   CHECK((x == x_before && c == c_before && up == up_before));
 
   std::size_t const before = be.allocations();
@@ -97,14 +103,17 @@ TEST_CASE_TEMPLATE("soft_assignment: far rows, far centres, no rows, no centres"
   CHECK((gx[0] == T(0) && gx[2] == T(0)));
 
   std::vector<T> none, gc0{9, 9};
-  soft_assignment(be, matrix(none.data(), 0, 1), matrix(c.data(), 2, 1), {.grad_centers = matrix(gc0.data(), 2, 1)}, {}, matrix(none.data(), 0, 2));
+  soft_assignment(be, matrix(none.data(), 0, 1), matrix(c.data(), 2, 1), {.grad_centers = matrix(gc0.data(), 2, 1)}, {},
+                  matrix(none.data(), 0, 2));
   CHECK(gc0 == std::vector<T>{0, 0});
   std::vector<T> gx0{9};
-  soft_assignment(be, matrix(x.data(), 1, 1), matrix(none.data(), 0, 1), {.grad_x = matrix(gx0.data(), 1, 1)}, {}, matrix(none.data(), 1, 0));
+  soft_assignment(be, matrix(x.data(), 1, 1), matrix(none.data(), 0, 1), {.grad_x = matrix(gx0.data(), 1, 1)}, {},
+                  matrix(none.data(), 1, 0));
   CHECK(gx0[0] == T(0));
 }
 
-TEST_CASE_TEMPLATE("soft_assignment: rows may be split and shuffled; shifting everything changes nothing", Cell, CAUSALDPO_TEST_CELLS) {
+TEST_CASE_TEMPLATE("soft_assignment: rows may be split and shuffled; shifting everything changes nothing", Cell,
+                   CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;
   random_source random(11);
@@ -132,10 +141,12 @@ TEST_CASE_TEMPLATE("soft_assignment: what is refused", Cell, CAUSALDPO_TEST_CELL
   CHECK_THROWS_WITH_AS(soft_assignment(be, xs, cs, {.q = matrix(q.data(), 2, 1)}, {.temperature = 0}),
                        "soft_assignment: temperature is 0 and must be finite and > 0", option_error);
   x[3] = std::numeric_limits<T>::quiet_NaN();
-  CHECK_THROWS_WITH_AS(soft_assignment(be, xs, cs, {.q = matrix(q.data(), 2, 1)}), doctest::Contains("x holds a NaN at flat position 3"), value_error);
+  CHECK_THROWS_WITH_AS(soft_assignment(be, xs, cs, {.q = matrix(q.data(), 2, 1)}),
+                       doctest::Contains("x holds a NaN at flat position 3"), value_error);
   x[3] = 4;
   c[1] = std::numeric_limits<T>::quiet_NaN();
-  CHECK_THROWS_WITH_AS(soft_assignment(be, xs, cs, {.q = matrix(q.data(), 2, 1)}), doctest::Contains("centers holds a NaN at flat position 1"), value_error);
+  CHECK_THROWS_WITH_AS(soft_assignment(be, xs, cs, {.q = matrix(q.data(), 2, 1)}),
+                       doctest::Contains("centers holds a NaN at flat position 1"), value_error);
 }
 
 }  // namespace causaldpo::test

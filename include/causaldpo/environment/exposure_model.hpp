@@ -88,16 +88,20 @@ struct exposure_model {
 /// Source: additive smoothing towards the marginal with mass alpha; the offsets of conditional_preference read it.
 template <backend B, matrix_like Q, real_scalar T = scalar_of<Q>>
 void exposure_model(B& be, std::type_identity_t<index_view<typename B::space>> items, Q const& q,
-                    std::type_identity_t<exposure_model_results<T, typename B::space>> results, exposure_model_options const& options = {},
+                    std::type_identity_t<exposure_model_results<T, typename B::space>> results,
+                    exposure_model_options const& options = {},
                     std::type_identity_t<view<T const, 1, typename B::space>> weights = {}) {
   using S = typename B::space;
   constexpr char const* name = "exposure_model";
   detail::exposure_model_args<T, S> a{items, as_view(q), weights, results, options.item_count, {}};
   index_t const n = items.size(), k = a.q.cols();
   detail::expect_option(name, "item_count", options.item_count >= 0, options.item_count, "0 (as the results) or larger");
-  if (a.item_count == 0) a.item_count = results.log_conditional.given() ? results.log_conditional.cols() : results.log_marginal.size();
-  detail::expect_option(name, "item_count", a.item_count > 0 || n == 0, options.item_count, "given where the results do not tell it");
-  detail::expect_option(name, "smoothing", options.smoothing >= 0 && detail::is_finite(options.smoothing), options.smoothing, "finite and >= 0");
+  if (a.item_count == 0)
+    a.item_count = results.log_conditional.given() ? results.log_conditional.cols() : results.log_marginal.size();
+  detail::expect_option(name, "item_count", a.item_count > 0 || n == 0, options.item_count,
+                        "given where the results do not tell it");
+  detail::expect_option(name, "smoothing", options.smoothing >= 0 && detail::is_finite(options.smoothing), options.smoothing,
+                        "finite and >= 0");
   detail::expect_option(name, "base_count", options.base_count >= 0 && detail::is_finite(options.base_count), options.base_count,
                         "finite and >= 0");
   detail::expect_shape(name, "q", a.q, n, k, "one row for each item");

@@ -135,22 +135,28 @@ void gmm_em(B& be, X const& x, std::type_identity_t<gmm_parameters<T const, type
   detail::expect_mixture(name, init, kind, k, d, {"weights_init", "means_init", "covariances_init"});
   detail::expect_option(name, "n_iter", options.n_iter >= 0, options.n_iter, ">= 0");
   detail::expect_option(name, "tol", options.tol >= 0 && detail::is_finite(options.tol), options.tol, "finite and >= 0");
-  detail::expect_option(name, "tol", options.tol == 0 || S::host_accessible, options.tol, "0 on a backend whose memory the host cannot read");
-  detail::expect_option(name, "reg_covar", options.reg_covar >= 0 && detail::is_finite(options.reg_covar), options.reg_covar, "finite and >= 0");
+  detail::expect_option(name, "tol", options.tol == 0 || S::host_accessible, options.tol,
+                        "0 on a backend whose memory the host cannot read");
+  detail::expect_option(name, "reg_covar", options.reg_covar >= 0 && detail::is_finite(options.reg_covar), options.reg_covar,
+                        "finite and >= 0");
   detail::expect_option(name, "min_mass", options.min_mass >= 0, options.min_mass, ">= 0");
   detail::expect_size_if_given(name, "weights", results.weights, k, "as weights_init");
   detail::expect_shape_if_given(name, "means", results.means, k, d, "as means_init");
-  detail::expect_shape_if_given(name, "covariances", results.covariances, init.covariances.rows(), init.covariances.cols(), "as covariances_init");
-  detail::expect_shape_if_given(name, "responsibilities", results.responsibilities, n, k, "one row for each of x, one column for each component");
+  detail::expect_shape_if_given(name, "covariances", results.covariances, init.covariances.rows(), init.covariances.cols(),
+                                "as covariances_init");
+  detail::expect_shape_if_given(name, "responsibilities", results.responsibilities, n, k,
+                                "one row for each of x, one column for each component");
   detail::expect_size_if_given(name, "log_likelihood", results.log_likelihood, options.n_iter, "one for each iteration");
   detail::expect_size_if_given(name, "final_log_likelihood", results.final_log_likelihood, 1, "a scalar");
   detail::expect_size_if_given(name, "bic", results.bic, 1, "a scalar");
   detail::expect_size_if_given(name, "aic", results.aic, 1, "a scalar");
   detail::expect_size_if_given(name, "n_parameters", results.n_parameters, 1, "a scalar");
   detail::expect_size_if_given(name, "iterations", results.iterations, 1, "a scalar");
-  detail::nan_guard<B> guard(be, name, {"x", "x|is infinite and must be finite", "weights_init", "weights_init|is negative and must be >= 0",
-                                        "means_init", "covariances_init", "covariances_init|is not positive definite and must be",
-                                        "covariances|became singular and must not: raise reg_covar"});
+  detail::nan_guard<B> guard(
+      be, name,
+      {"x", "x|is infinite and must be finite", "weights_init", "weights_init|is negative and must be >= 0", "means_init",
+       "covariances_init", "covariances_init|is not positive definite and must be",
+       "covariances|became singular and must not: raise reg_covar"});
   a.watch = guard.watch();
   detail::run<op::gmm_em>(be, a, options);
   guard.finish();

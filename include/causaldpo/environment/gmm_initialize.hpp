@@ -43,8 +43,9 @@ namespace op {
 struct gmm_initialize {
   /// k-means++ seeds into the means of the state.
   template <backend B, real_scalar T>
-  static void seed(B& be, view<T const, 2, typename B::space> x, detail::gmm_state<typename B::space> const& m, random_stream random,
-                   view<accumulator, 1, typename B::space> nearest, view<std::int64_t, 1, typename B::space> row) {
+  static void seed(B& be, view<T const, 2, typename B::space> x, detail::gmm_state<typename B::space> const& m,
+                   random_stream random, view<accumulator, 1, typename B::space> nearest,
+                   view<std::int64_t, 1, typename B::space> row) {
     using S = typename B::space;
     be.launch(x.rows(), detail::fill_ones<S>{nearest});
     for (index_t k = 0; k < m.weights.size(); ++k) {
@@ -69,7 +70,8 @@ struct gmm_initialize {
         auto scratch = be.template allocate<accumulator>(k_count * n + n + 2 * d);
         auto row = be.template allocate<std::int64_t>(1);
         view<accumulator, 2, S> const r(scratch.data(), k_count, n);
-        view<accumulator, 1, S> const nearest(scratch.data() + k_count * n, n), sums(nearest.data() + n, d), variations(sums.data() + d, d);
+        view<accumulator, 1, S> const nearest(scratch.data() + k_count * n, n), sums(nearest.data() + n, d),
+            variations(sums.data() + d, d);
         be.reduce_cols(n, d, detail::value_map<T, S>{a.x, a.watch}, detail::sum_fold<>{}, sums);
         be.reduce_cols(n, d, detail::variation_map<T, S>{a.x, sums}, detail::sum_fold<>{}, variations);
         be.launch(k_count, detail::start_covariance<S>{em.state(), variations, static_cast<accumulator>(n), o.reg_covar});
@@ -85,11 +87,16 @@ struct gmm_initialize {
         em.update_all_covariances(r, o.reg_covar, o.min_mass);
         em.store(start);
       }
-      causaldpo::gmm_em(be, a.x, start,
-                        {.weights = start.weights, .means = start.means, .covariances = start.covariances, .final_log_likelihood = likelihoods.part(0, 1)},
-                        {.covariance_type = o.covariance_type, .n_iter = o.n_iter, .reg_covar = o.reg_covar, .min_mass = o.min_mass});
+      causaldpo::gmm_em(
+          be, a.x, start,
+          {.weights = start.weights,
+           .means = start.means,
+           .covariances = start.covariances,
+           .final_log_likelihood = likelihoods.part(0, 1)},
+          {.covariance_type = o.covariance_type, .n_iter = o.n_iter, .reg_covar = o.reg_covar, .min_mass = o.min_mass});
       bool const first = restart == 0;
-      be.launch(k_count, detail::keep_if_better<T, S>{start, likelihoods, {a.out.weights, a.out.means, a.out.covariances}, first});
+      be.launch(k_count,
+                detail::keep_if_better<T, S>{start, likelihoods, {a.out.weights, a.out.means, a.out.covariances}, first});
       be.launch(1, detail::keep_likelihood<T, S>{likelihoods, a.out.log_likelihood, first});
     }
   }
@@ -118,14 +125,17 @@ void gmm_initialize(B& be, X const& x, std::type_identity_t<gmm_initialize_resul
   detail::gmm_initialize_args<T, S> a{as_view(x), results, {}};
   index_t const n = a.x.rows(), d = a.x.cols(), k = results.weights.size();
   detail::expect_components(name, "weights", k);
-  if (n < 1) detail::throw_shape(name, "x", detail::shape_text(n, d), detail::shape_text(1, d) + " or longer", "centres are drawn from its rows");
+  if (n < 1)
+    detail::throw_shape(name, "x", detail::shape_text(n, d), detail::shape_text(1, d) + " or longer",
+                        "centres are drawn from its rows");
   detail::expect_shape(name, "x", a.x, n, d, "one row for each example");
   detail::expect_mixture(name, results, options.covariance_type, k, d, {"weights", "means", "covariances"});
   detail::expect_size_if_given(name, "log_likelihood", results.log_likelihood, 1, "a scalar");
   detail::expect_option(name, "restarts", options.restarts >= 1, options.restarts, ">= 1");
   detail::expect_option(name, "kmeans_iterations", options.kmeans_iterations >= 0, options.kmeans_iterations, ">= 0");
   detail::expect_option(name, "n_iter", options.n_iter >= 0, options.n_iter, ">= 0");
-  detail::expect_option(name, "reg_covar", options.reg_covar >= 0 && detail::is_finite(options.reg_covar), options.reg_covar, "finite and >= 0");
+  detail::expect_option(name, "reg_covar", options.reg_covar >= 0 && detail::is_finite(options.reg_covar), options.reg_covar,
+                        "finite and >= 0");
   detail::expect_option(name, "min_mass", options.min_mass >= 0, options.min_mass, ">= 0");
   detail::nan_guard<B> guard(be, name, {"x", "x|is infinite and must be finite"});
   a.watch = guard.watch();

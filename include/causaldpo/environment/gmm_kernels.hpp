@@ -23,7 +23,8 @@ struct gmm_state {
 
 /// The slots of the watch of the mixture operations.
 struct gmm_slots {
-  static constexpr int x = 0, x_infinite = 1, weights = 2, weights_negative = 3, means = 4, covariances = 5, not_definite = 6, singular = 7;
+  static constexpr int x = 0, x_infinite = 1, weights = 2, weights_negative = 3, means = 4, covariances = 5, not_definite = 6,
+                       singular = 7;
 };
 
 /// One component of the caller's parameters into the state, in double.
@@ -44,7 +45,8 @@ struct load_component {
     for (index_t r = first; r < last; ++r)
       for (index_t c = 0; c < cols; ++c)
         if (to.diagonal() || c <= r % d_count)
-          to.covariances.at(r, c) = static_cast<accumulator>(watch.checked(from.covariances.at(r, c), gmm_slots::covariances, r * cols + c));
+          to.covariances.at(r, c) =
+              static_cast<accumulator>(watch.checked(from.covariances.at(r, c), gmm_slots::covariances, r * cols + c));
   }
 };
 
@@ -80,7 +82,8 @@ struct prepare_diagonal {
       m.factors.at(k, d) = 1 / math::sqrt(variance);
       log_det += math::log(variance);
     }
-    m.log_norms.at(k) = math::log(m.weights.at(k)) - (static_cast<accumulator>(d_count) * accumulator(1.8378770664093453) + log_det) / 2;
+    m.log_norms.at(k) =
+        math::log(m.weights.at(k)) - (static_cast<accumulator>(d_count) * accumulator(1.8378770664093453) + log_det) / 2;
   }
 };
 
@@ -90,7 +93,8 @@ struct prepare_full {
   gmm_state<S> m;
   CAUSALDPO_HD void operator()(index_t k) const {
     accumulator const log_det = m.log_dets.at(m.kind == covariance_kind::full ? k : 0);
-    m.log_norms.at(k) = math::log(m.weights.at(k)) - (static_cast<accumulator>(m.means.cols()) * accumulator(1.8378770664093453) + log_det) / 2;
+    m.log_norms.at(k) =
+        math::log(m.weights.at(k)) - (static_cast<accumulator>(m.means.cols()) * accumulator(1.8378770664093453) + log_det) / 2;
   }
 };
 

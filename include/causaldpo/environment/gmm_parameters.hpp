@@ -22,7 +22,9 @@ enum class covariance_kind {
 constexpr index_t covariance_rows(covariance_kind kind, index_t components, index_t dimensions) {
   return kind == covariance_kind::full ? components * dimensions : kind == covariance_kind::tied ? dimensions : components;
 }
-constexpr index_t covariance_cols(covariance_kind kind, index_t dimensions) { return kind == covariance_kind::spherical ? 1 : dimensions; }
+constexpr index_t covariance_cols(covariance_kind kind, index_t dimensions) {
+  return kind == covariance_kind::spherical ? 1 : dimensions;
+}
 
 /// Free parameters p: K - 1 weights, K D means, and K, K D, D (D + 1) / 2 or K D (D + 1) / 2 for the covariances.
 constexpr index_t gmm_parameter_count(covariance_kind kind, index_t components, index_t dimensions) {
@@ -90,14 +92,16 @@ namespace detail {
 /// Checks the shapes of a mixture over D dimensions. `P` has the members of gmm_parameters; `names` are those of
 /// weights, means and covariances in messages.
 template <class P>
-void expect_mixture(char const* op, P const& p, covariance_kind kind, index_t components, index_t dimensions, char const* const (&names)[3]) {
+void expect_mixture(char const* op, P const& p, covariance_kind kind, index_t components, index_t dimensions,
+                    char const* const (&names)[3]) {
   expect_shape(op, names[1], p.means, components, dimensions, "one row for each component, one column for each of x");
   expect_size(op, names[0], p.weights, components, "one for each component");
   char const* why = kind == covariance_kind::spherical ? "spherical: one variance for each component"
                     : kind == covariance_kind::diag    ? "diag: one row of variances for each component"
                     : kind == covariance_kind::tied    ? "tied: one matrix for all components"
                                                        : "full: one matrix for each component, below one another";
-  expect_shape(op, names[2], p.covariances, covariance_rows(kind, components, dimensions), covariance_cols(kind, dimensions), why);
+  expect_shape(op, names[2], p.covariances, covariance_rows(kind, components, dimensions), covariance_cols(kind, dimensions),
+               why);
 }
 inline void expect_components(char const* op, char const* argument, index_t components) {
   if (components < 1) throw_shape(op, argument, shape_text(components), "[1] or longer", "a mixture has components");

@@ -85,7 +85,8 @@ struct gmm_posterior {
 /// Source: as gmm_em, the E-step.
 template <backend B, matrix_like X, real_scalar T = scalar_of<X>>
 void gmm_posterior(B& be, X const& x, std::type_identity_t<gmm_parameters<T const, typename B::space>> mixture,
-                   std::type_identity_t<gmm_posterior_results<T, typename B::space>> results, gmm_posterior_options const& options = {}) {
+                   std::type_identity_t<gmm_posterior_results<T, typename B::space>> results,
+                   gmm_posterior_options const& options = {}) {
   using S = typename B::space;
   constexpr char const* name = "gmm_posterior";
   detail::gmm_posterior_args<T, S> a{as_view(x), mixture, results, {}};
@@ -93,11 +94,13 @@ void gmm_posterior(B& be, X const& x, std::type_identity_t<gmm_parameters<T cons
   detail::expect_components(name, "weights", k);
   detail::expect_shape(name, "x", a.x, n, d, "one row for each point");
   detail::expect_mixture(name, mixture, options.covariance_type, k, d, {"weights", "means", "covariances"});
-  detail::expect_shape_if_given(name, "responsibilities", results.responsibilities, n, k, "one row for each of x, one column for each component");
+  detail::expect_shape_if_given(name, "responsibilities", results.responsibilities, n, k,
+                                "one row for each of x, one column for each component");
   detail::expect_size_if_given(name, "log_density", results.log_density, n, "one for each row of x");
   detail::expect_size_if_given(name, "log_likelihood", results.log_likelihood, 1, "a scalar");
-  detail::nan_guard<B> guard(be, name, {"x", "x|is infinite and must be finite", "weights", "weights|is negative and must be >= 0", "means",
-                                        "covariances", "covariances|is not positive definite and must be"});
+  detail::nan_guard<B> guard(be, name,
+                             {"x", "x|is infinite and must be finite", "weights", "weights|is negative and must be >= 0", "means",
+                              "covariances", "covariances|is not positive definite and must be"});
   a.watch = guard.watch();
   detail::run<op::gmm_posterior>(be, a, options);
   guard.finish();

@@ -146,7 +146,8 @@ struct keep_if_better {
     if (!first && !(likelihoods.at(0) > likelihoods.at(1))) return;
     best.weights.at(k) = start.weights.at(k);
     for (index_t d = 0; d < start.means.cols(); ++d) best.means.at(k, d) = start.means.at(k, d);
-    index_t const k_count = start.weights.size(), from = start.covariances.rows() * k / k_count, to = start.covariances.rows() * (k + 1) / k_count;
+    index_t const k_count = start.weights.size(), from = start.covariances.rows() * k / k_count,
+                  to = start.covariances.rows() * (k + 1) / k_count;
     for (index_t r = from; r < to; ++r)
       for (index_t c = 0; c < start.covariances.cols(); ++c) best.covariances.at(r, c) = start.covariances.at(r, c);
   }

@@ -51,7 +51,7 @@ struct gmm_score {
 template <real_scalar T>
 struct gmm_selection {
   std::vector<gmm_score> table{};  ///< in the order of the candidates
-  std::size_t chosen = 0;          ///< row of the table with the smallest criterion; ties go to fewer parameters, then to the first
+  std::size_t chosen = 0;  ///< row of the table with the smallest criterion; ties go to fewer parameters, then to the first
   gmm_mixture<T> mixture{};        ///< the chosen one, fitted to all rows
 };
 
@@ -85,15 +85,26 @@ gmm_score fit_candidate(B& be, view<T const, 2> x, gmm_candidate const& c, gmm_s
   mixture = gmm_mixture<T>(c.covariance_type, c.components, x.cols());
   gmm_parameters<T> const p = mixture.parameters();
   causaldpo::gmm_initialize(be, x, {.weights = p.weights, .means = p.means, .covariances = p.covariances},
-                            {.covariance_type = c.covariance_type, .seed = o.seed, .restarts = o.restarts, .reg_covar = o.reg_covar, .min_mass = o.min_mass});
+                            {.covariance_type = c.covariance_type,
+                             .seed = o.seed,
+                             .restarts = o.restarts,
+                             .reg_covar = o.reg_covar,
+                             .min_mass = o.min_mass});
   gmm_score score;
   score.candidate = c;
   T ll = 0, bic = 0, aic = 0;
   std::int64_t parameters = 0, iterations = 0;
-  causaldpo::gmm_em(be, x, p,
-                    {.weights = p.weights, .means = p.means, .covariances = p.covariances, .final_log_likelihood = scalar(&ll), .bic = scalar(&bic),
-                     .aic = scalar(&aic), .n_parameters = scalar(&parameters), .iterations = scalar(&iterations)},
-                    {.covariance_type = c.covariance_type, .n_iter = o.n_iter, .tol = o.tol, .reg_covar = o.reg_covar, .min_mass = o.min_mass});
+  causaldpo::gmm_em(
+      be, x, p,
+      {.weights = p.weights,
+       .means = p.means,
+       .covariances = p.covariances,
+       .final_log_likelihood = scalar(&ll),
+       .bic = scalar(&bic),
+       .aic = scalar(&aic),
+       .n_parameters = scalar(&parameters),
+       .iterations = scalar(&iterations)},
+      {.covariance_type = c.covariance_type, .n_iter = o.n_iter, .tol = o.tol, .reg_covar = o.reg_covar, .min_mass = o.min_mass});
   be.synchronize();
   score.log_likelihood = static_cast<double>(ll);
   score.bic = static_cast<double>(bic);
@@ -108,8 +119,9 @@ gmm_score fit_candidate(B& be, view<T const, 2> x, gmm_candidate const& c, gmm_s
 /// Fits every candidate (gmm_initialize, then gmm_em) and keeps the best by the criterion. With `held_out` the candidates
 /// are fitted to the other rows and the chosen one is then fitted to all.
 ///
-///   auto selection = gmm_select(backend, covariates, {{1, covariance_kind::diag}, {2, covariance_kind::diag}, {4, covariance_kind::full}});
-///   gmm_posterior(backend, covariates, selection.mixture.parameters(), {.responsibilities = q}, {selection.mixture.kind()});
+///   auto selection = gmm_select(backend, covariates, {{1, covariance_kind::diag}, {2, covariance_kind::diag}, {4,
+///   covariance_kind::full}}); gmm_posterior(backend, covariates, selection.mixture.parameters(), {.responsibilities = q},
+///   {selection.mixture.kind()});
 ///
 /// A decision of the host: it returns host values, waits for the backend and needs memory that the host can read.
 /// Edge cases: candidates are compared on the same rows, also where K > N; one that cannot be fitted (its covariance
@@ -117,7 +129,8 @@ gmm_score fit_candidate(B& be, view<T const, 2> x, gmm_candidate const& c, gmm_s
 /// share that leaves no row on a side. Cost: that of the fits; not for the inner loop, and it allocates.
 /// Source: Schwarz 1978 (BIC), Akaike 1974 (AIC).
 template <backend B, matrix_like X, real_scalar T = scalar_of<X>>
-gmm_selection<T> gmm_select(B& be, X const& x, std::vector<gmm_candidate> const& candidates, gmm_select_options const& options = {}) {
+gmm_selection<T> gmm_select(B& be, X const& x, std::vector<gmm_candidate> const& candidates,
+                            gmm_select_options const& options = {}) {
   static_assert(B::space::host_accessible, "gmm_select decides on the host: copy the rows to the host and use a host backend");
   constexpr char const* name = "gmm_select";
   view<T const, 2> const all = as_view(x);
@@ -129,7 +142,8 @@ gmm_selection<T> gmm_select(B& be, X const& x, std::vector<gmm_candidate> const&
   if (held_out) {
     bool const open = options.held_out_share > 0 && options.held_out_share < 1;
     if (open) held = static_cast<index_t>(options.held_out_share * static_cast<double>(n) + 0.5);
-    detail::expect_option(name, "held_out_share", open && held >= 1 && held < n, options.held_out_share, "in (0, 1) and leave rows on both sides");
+    detail::expect_option(name, "held_out_share", open && held >= 1 && held < n, options.held_out_share,
+                          "in (0, 1) and leave rows on both sides");
   }
   std::pair<std::vector<index_t>, std::vector<index_t>> rows;
   std::vector<T> fitted_rows, held_rows;
@@ -149,14 +163,16 @@ gmm_selection<T> gmm_select(B& be, X const& x, std::vector<gmm_candidate> const&
     score.criterion = options.criterion == gmm_criterion::aic ? score.aic : score.bic;
     if (held_out) {
       T mean = 0;
-      gmm_posterior(be, unseen, std::as_const(mixture).parameters(), {.log_likelihood = scalar(&mean)}, {candidates[c].covariance_type});
+      gmm_posterior(be, unseen, std::as_const(mixture).parameters(), {.log_likelihood = scalar(&mean)},
+                    {candidates[c].covariance_type});
       be.synchronize();
       score.held_out_log_likelihood = static_cast<double>(mean);
       score.criterion = -score.held_out_log_likelihood;
     }
     selection.table.push_back(score);
     gmm_score const& best = selection.table[selection.chosen];
-    bool const better = score.criterion < best.criterion || (score.criterion == best.criterion && score.n_parameters < best.n_parameters);
+    bool const better =
+        score.criterion < best.criterion || (score.criterion == best.criterion && score.n_parameters < best.n_parameters);
     if (c == 0 || better) {
       selection.chosen = c;
       if (!held_out) selection.mixture = mixture;

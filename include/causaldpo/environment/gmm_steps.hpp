@@ -92,7 +92,8 @@ class gmm_workspace {
       bool const first = t == 0 && (k == 0 || state_.kind != covariance_kind::tied);
       accumulator const kept = first ? 0 : 1;
       if (state_.diagonal())
-        be_.gemm(transpose::no, transpose::yes, accumulator(1), r.row_block(k, 1), constant(z(t)), kept, state_.moments.row_block(k, 1));
+        be_.gemm(transpose::no, transpose::yes, accumulator(1), r.row_block(k, 1), constant(z(t)), kept,
+                 state_.moments.row_block(k, 1));
       else
         be_.gemm(transpose::no, transpose::yes, accumulator(1), constant(z(t)), constant(z(t)), kept,
                  state_.kind == covariance_kind::tied ? state_.moments : state_.moments.row_block(k * d, d));
@@ -124,7 +125,9 @@ class gmm_workspace {
                update_covariances<S>{state_, static_cast<accumulator>(r.cols()), reg_covar, min_mass});
   }
   /// out[at] = the mean log-likelihood of the last expect_all.
-  void record(view<T, 1, S> out, index_t at) { be_.launch(1, store_mean<T, S>{sum_, static_cast<accumulator>(x_.rows()), out, at}); }
+  void record(view<T, 1, S> out, index_t at) {
+    be_.launch(1, store_mean<T, S>{sum_, static_cast<accumulator>(x_.rows()), out, at});
+  }
   view<accumulator const, 1, S> total_log_likelihood() const { return sum_; }
 
  private:

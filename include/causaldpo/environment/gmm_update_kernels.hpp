@@ -61,7 +61,8 @@ struct update_covariances {
       for (index_t d = 0; d < d_count; ++d) m.covariances.at(k, d) = m.moments.at(k, d) / n + reg_covar;
     } else {
       for (index_t i = 0; i < d_count; ++i)
-        for (index_t j = 0; j <= i; ++j) m.covariances.at(k * d_count + i, j) = m.moments.at(k * d_count + i, j) / n + (i == j ? reg_covar : 0);
+        for (index_t j = 0; j <= i; ++j)
+          m.covariances.at(k * d_count + i, j) = m.moments.at(k * d_count + i, j) / n + (i == j ? reg_covar : 0);
     }
   }
 };

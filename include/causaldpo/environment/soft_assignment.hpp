@@ -123,9 +123,11 @@ struct soft_assignment {
     index_t const n = a.x.rows(), d = a.x.cols(), k_count = a.centers.rows();
     bool const gradients = a.out.grad_x.given() || a.out.grad_centers.given();
     auto scratch = be.template allocate<accumulator>(2 * n * k_count);
-    view<accumulator, 2, S> const both = scratch.matrix(2 * n, k_count), slopes = both.row_block(0, n), weights = both.row_block(n, n);
+    view<accumulator, 2, S> const both = scratch.matrix(2 * n, k_count), slopes = both.row_block(0, n),
+                                  weights = both.row_block(n, n);
     be.launch_2d(n, k_count, detail::squared_distances<T, T, S>{a.x, a.centers, slopes, a.watch, 0});
-    be.launch(n, detail::assign_row<T, S>{slopes, weights, gradients ? a.upstream : view<T const, 2, S>{}, a.out.q, o.metric, o.temperature, a.watch});
+    be.launch(n, detail::assign_row<T, S>{slopes, weights, gradients ? a.upstream : view<T const, 2, S>{}, a.out.q, o.metric,
+                                          o.temperature, a.watch});
     if (a.out.grad_x.given()) be.launch_2d(n, d, detail::assignment_grad_x<T, S>{a.x, a.centers, slopes, a.out.grad_x});
     if (a.out.grad_centers.given())
       for (index_t k = 0; k < k_count; ++k)
@@ -151,7 +153,8 @@ struct soft_assignment {
 /// where q_ik = 0 the upstream is not read. Distances are formed from differences, in double.
 /// Cost O(N K D), scratch 16 N K bytes. Source: CausalDPO, arXiv 2603.22335, algorithm 1 (Euclidean, temperature 1).
 template <backend B, matrix_like X, matrix_like C, real_scalar T = scalar_of<X>>
-void soft_assignment(B& be, X const& x, C const& centers, std::type_identity_t<soft_assignment_results<T, typename B::space>> results,
+void soft_assignment(B& be, X const& x, C const& centers,
+                     std::type_identity_t<soft_assignment_results<T, typename B::space>> results,
                      soft_assignment_options const& options = {},
                      std::type_identity_t<view<T const, 2, typename B::space>> upstream = {}) {
   using S = typename B::space;
@@ -160,10 +163,11 @@ void soft_assignment(B& be, X const& x, C const& centers, std::type_identity_t<s
   index_t const n = a.x.rows(), d = a.x.cols(), k = a.centers.rows();
   detail::expect_shape(name, "x", a.x, n, d, "one row for each example");
   detail::expect_shape(name, "centers", a.centers, k, d, "as many columns as x");
-  detail::expect_option(name, "temperature", options.temperature > 0 && detail::is_finite(options.temperature), options.temperature,
-                        "finite and > 0");
+  detail::expect_option(name, "temperature", options.temperature > 0 && detail::is_finite(options.temperature),
+                        options.temperature, "finite and > 0");
   bool const gradients = results.grad_x.given() || results.grad_centers.given();
-  if (gradients || upstream.given()) detail::expect_shape(name, "upstream", upstream, n, k, "one row for each example, one column for each centre");
+  if (gradients || upstream.given())
+    detail::expect_shape(name, "upstream", upstream, n, k, "one row for each example, one column for each centre");
   detail::expect_shape_if_given(name, "q", results.q, n, k, "one row for each example, one column for each centre");
   detail::expect_shape_if_given(name, "grad_x", results.grad_x, n, d, "as x");
   detail::expect_shape_if_given(name, "grad_centers", results.grad_centers, k, d, "as centers");

@@ -9,7 +9,7 @@ namespace causaldpo::loss {
 
 /// ORPO: beta sp(-o) with the log odds ratio o = a - b - log(1-e^a) + log(1-e^b), where a and b are log-probabilities
 /// (<= 0, per-token means in the paper); no reference. d o/d a = 1/(1-e^a). A rejected item of probability 1 has loss
-/// +inf and infinite slope. Hong et al., arXiv 2403.07691, eq. 7; its authors add nll_weight = 1.
+/// +inf and infinite slope; where both have probability 1 the example is dropped (o is infinity minus infinity). Hong et al., arXiv 2403.07691, eq. 7; its authors add nll_weight = 1.
 struct orpo {
   static constexpr bool reference_free = true;
   static constexpr char const* name() { return "orpo"; }
@@ -17,7 +17,7 @@ struct orpo {
     V const zero = math::broadcast<V>(0), one = math::broadcast<V>(1), beta = math::broadcast<V>(c.beta);
     V const x = math::min<V>(a, zero), y = math::min<V>(b, zero);
     V const o = (x - y) - (math::log1mexp<V>(x) - math::log1mexp<V>(y));
-    V const rest_x = -math::expm1<V>(x), rest_y = -math::expm1<V>(y);  // 1 - e^a, 1 - e^b
+    V const rest_x = zero - math::expm1<V>(x), rest_y = zero - math::expm1<V>(y);  // 1 - e^a, 1 - e^b, never -0
     // s(-o) / (1 - e^a) written so that it keeps its limit e^b / (1 - e^b) at a = 0
     V const chosen = one / (rest_x + math::exp<V>(x - y) * rest_y);
     return {beta * math::softplus<V>(-o), -beta * chosen, beta * (math::sigmoid<V>(-o) / rest_y)};

@@ -21,40 +21,47 @@ template <class E> inline constexpr bool is_variant = false;
 template <class... E> inline constexpr bool is_variant<std::variant<E...>> = true;
 template <class E> inline constexpr bool weights_rows = std::is_same_v<E, estimator::mean> || std::is_same_v<E, estimator::ipw>;
 
-/// Checks what only the estimator knows, then runs it.
+/// Checks what only the estimator knows: its options, the inputs it needs and the outputs it has.
+template <class T, class S, class E>
+void check_estimator(char const* name, E const& e, adjusted_loss_args<T, S> const& a) {
+  static_assert(weights_rows<E> || risk_estimator<E, T, S>, "an estimator of your own must model risk_estimator");
+  constexpr bool is_mean = std::is_same_v<E, estimator::mean>, is_ipw = std::is_same_v<E, estimator::ipw>;
+  index_t const b = a.q.rows(), k = a.q.cols();
+  auto const offered = [name](char const* output, bool given, bool ok, char const* must) { expect_option(name, output, ok || !given, "asked for", must); };
+  if constexpr (requires { e.check(name); }) e.check(name);
+  if constexpr (!is_mean) expect_prior(name, prior_of(e), a.in.prior, k);
+  if constexpr (requires { E::needs_previous_weights; })
+    if (E::needs_previous_weights) expect_size(name, "prev_env_weights", a.in.prev_env_weights, k, "one weight for each column of q");
+  if constexpr (is_ipw)
+    if (e.assignment == assignment_kind::given) expect_shape(name, "assignment", a.in.assignment, b, k, "as q");
+  offered("weights", a.out.weights.given(), is_ipw, "asked of ipw only");
+  offered("effective_sample_size", a.out.effective_sample_size.given(), is_ipw, "asked of ipw only");
+  offered("env_weights", a.out.env_weights.given(), !is_mean, "left out for the estimator mean");
+  offered("updated_prior", a.out.updated_prior.given(), prior_of(e) == prior_kind::ema, "asked of a running prior (prior_kind::ema) only");
+}
+
+/// Calls f with the estimator itself: the alternative that a variant holds, or the user's own.
+template <class E, class F>
+void visit_estimator(E const& e, F const& f) {
+  if constexpr (is_variant<E>) std::visit(f, e);
+  else f(e);
+}
+
+/// Checks and runs one estimator.
 template <class B, class T>
 struct run_estimator {
   B& be;
   adjusted_loss_args<T, typename B::space> const& a;
-
   template <class E>
   void operator()(E const& e) const {
-    static_assert(weights_rows<E> || risk_estimator<E, T, typename B::space>, "an estimator of your own must model risk_estimator");
     constexpr char const* name = "adjusted_loss";
-    constexpr bool is_ipw = std::is_same_v<E, estimator::ipw>;
-    index_t const b = a.q.rows(), k = a.q.cols();
-    if constexpr (requires { e.check(name); }) e.check(name);
-    if constexpr (!std::is_same_v<E, estimator::mean>) expect_prior(name, prior_of(e), a.in.prior, k);
-    if constexpr (requires { E::needs_previous_weights; })
-      if (E::needs_previous_weights) expect_size(name, "prev_env_weights", a.in.prev_env_weights, k, "one weight for each column of q");
-    if constexpr (is_ipw)
-      if (e.assignment == assignment_kind::given) expect_shape(name, "assignment", a.in.assignment, b, k, "as q");
-    offered("weights", a.out.weights, is_ipw, "asked of ipw only");
-    offered("effective_sample_size", a.out.effective_sample_size, is_ipw, "asked of ipw only");
-    offered("env_weights", a.out.env_weights, !std::is_same_v<E, estimator::mean>, "left out for the estimator mean");
-    offered("updated_prior", a.out.updated_prior, prior_of(e) == prior_kind::ema, "asked of a running prior (prior_kind::ema) only");
+    check_estimator(name, e, a);
     nan_guard<B> guard(be, name, {"per_example_losses", "q", "prior|is negative or NaN and must be >= 0",
-                                    "prev_env_weights|is negative or NaN and must be >= 0", "assignment"});
+                                  "prev_env_weights|is negative or NaN and must be >= 0", "assignment"});
     adjusted_loss_args<T, typename B::space> watched = a;
     watched.watch = guard.watch();
     run<op::adjusted_loss>(be, watched, e);
     guard.finish();
-  }
-
- private:
-  template <class V>
-  static void offered(char const* output, V const& v, bool ok, char const* must) {
-    expect_option("adjusted_loss", output, ok || !v.given(), "asked for", must);
   }
 };
 
@@ -108,9 +115,7 @@ void adjusted_loss(B& be, L const& per_example_losses, Q const& q, std::type_ide
   detail::expect_size_if_given(name, "updated_prior", results.updated_prior, k, "one for each column of q");
   detail::expect_size_if_given(name, "weights", results.weights, b, "as per_example_losses");
   detail::expect_size_if_given(name, "effective_sample_size", results.effective_sample_size, 1, "a scalar");
-  detail::run_estimator<B, T> const run{be, a};
-  if constexpr (detail::is_variant<decltype(options.estimator)>) std::visit(run, options.estimator);
-  else run(options.estimator);
+  detail::visit_estimator(options.estimator, detail::run_estimator<B, T>{be, a});
 }
 
 }  // namespace causaldpo

@@ -8,14 +8,18 @@
 
 namespace causaldpo::conformance {
 
-template <backend B, real_scalar T>
-void conform_vrex_penalty(B& be, case_inputs<B, T>& in, case_outputs<B, T>& out) {
-  auto const& o = in.options();
+/// The options of vrex_penalty in a case.
+inline vrex_options read_vrex(case_options const& o) {
   vrex_options options;
   options.prior = o.choice("prior", options.prior,
                            {{"uniform", prior_kind::uniform}, {"batch", prior_kind::batch}, {"given", prior_kind::given}});
   options.min_mass = o.number("min_mass", options.min_mass);
+  return options;
+}
 
+template <backend B, real_scalar T>
+void conform_vrex_penalty(B& be, case_inputs<B, T>& in, case_outputs<B, T>& out) {
+  vrex_options const options = read_vrex(in.options());
   auto const losses = in.vector("per_example_losses");
   auto const q = in.matrix("q");
   vrex_penalty(be, losses, q,

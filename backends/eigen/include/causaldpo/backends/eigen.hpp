@@ -7,6 +7,7 @@
 #include "causaldpo/backends/eigen/gemm.hpp"
 #include "causaldpo/backends/eigen/lane.hpp"
 #include "causaldpo/backends/eigen/override_batched_gemm.hpp"
+#include "causaldpo/backends/eigen/override_fused_linear_logps.hpp"
 #include "causaldpo/backends/eigen/threads.hpp"
 #include "causaldpo/concepts/backend.hpp"
 #include "causaldpo/detail/host_memory.hpp"
@@ -204,6 +205,12 @@ template <> inline constexpr bool overrides<op::batched_gemm, eigen_backend> = t
 template <real_scalar T>
 void override_for(op::batched_gemm, eigen_backend& be, detail::batched_gemm_args<T, host_space> const& args) {
   detail::eigen_batched_gemm(be, args);
+}
+
+template <> inline constexpr bool overrides<op::fused_linear_logps, eigen_backend> = true;
+template <real_scalar T>
+void override_for(op::fused_linear_logps, eigen_backend& be, fused_linear_args<T, host_space> const& args, fused_linear_options const& options) {
+  detail::eigen_linear_head<eigen_backend, T>(be, args, options).run();
 }
 
 }  // namespace causaldpo

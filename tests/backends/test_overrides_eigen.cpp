@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// The algorithms that the Eigen backend replaces, each held against the generic body on the same backend: several
+// tiles, odd sizes, padded rows, one to three threads, the same bits twice, and bounded scratch.
+#include "causaldpo/backends/eigen.hpp"
+#include "support/cell.hpp"
+#include "support/compare.hpp"
+#include "support/random.hpp"
+
+namespace causaldpo::test {
+namespace {
+
+/// A head with every output; `pad` columns more in memory than in the matrices.
+template <class T>
+struct head_problem {
+  index_t n, d, v, pad;
+  bool with_bias, full;  // full: the statistics too
+  std::vector<T> hidden, weight, bias, upstream;
+  std::vector<std::int64_t> targets;
+
+  head_problem(index_t n_, index_t d_, index_t v_, index_t pad_, bool with_bias_, bool full_)
+      : n(n_), d(d_), v(v_), pad(pad_), with_bias(with_bias_), full(full_) {
+    random_source random(static_cast<std::uint64_t>(n * 7 + d * 3 + v));
+    hidden = random.normals<T>(n * (d + pad)), weight = random.normals<T>(v * (d + pad)), upstream = random.normals<T>(n);
+    if (with_bias) bias = random.normals<T>(v);
+    for (index_t i = 0; i < n; ++i) targets.push_back(i % 11 == 5 ? -100 : random.below(std::max<index_t>(v, 1)));
+    if (with_bias && v > 5) bias[3] = -std::numeric_limits<T>::infinity();
+    if (with_bias && v > 5 && n > 2) targets[1] = 3;
+  }
+  struct outputs {
+    std::vector<T> logps, lse, grad_hidden, grad_weight, grad_bias, entropy, log_sum_p2;
+    bool operator==(outputs const&) const = default;
+  };
+  template <class Run>
+  outputs run(eigen_backend& be, fused_linear_options const& options, Run const& how) const {
+    auto size = [](index_t k) { return static_cast<std::size_t>(k); };
+    outputs o{std::vector<T>(size(n)), std::vector<T>(size(n)), std::vector<T>(size(n * (d + pad)), T(9)), std::vector<T>(size(v * (d + pad)), T(9)),
+              std::vector<T>(size(v)), std::vector<T>(size(full ? n : 0)), std::vector<T>(size(full ? n : 0))};
+    fused_linear_results<T> r{.logps = o.logps, .lse = o.lse, .grad_hidden = matrix(o.grad_hidden.data(), n, d, d + pad),
+                              .grad_weight = matrix(o.grad_weight.data(), v, d, d + pad), .grad_bias = o.grad_bias};
+    if (full) r.entropy = o.entropy, r.log_sum_p2 = o.log_sum_p2;
+    nan_watch const watch = be.open_watch();
+    fused_linear_args<T, host_space> const args{matrix(hidden.data(), n, d, d + pad), matrix(weight.data(), v, d, d + pad),
+                                                with_bias ? view<T const, 1>(bias) : view<T const, 1>{}, index_view<>(targets), upstream, r, watch};
+    how(args, options);
+    be.drop_watch(watch);
+    return o;
+  }
+  outputs generic(eigen_backend& be, fused_linear_options const& options) const {
+    return run(be, options, [&be](auto const& a, auto const& o) { op::fused_linear_logps::generic(be, a, o); });
+  }
+  outputs replaced(eigen_backend& be, fused_linear_options const& options) const {
+    return run(be, options, [&be](auto const& a, auto const& o) { override_for(op::fused_linear_logps{}, be, a, o); });
+  }
+};
+
+template <class T>
+void check_head(head_problem<T> const& p, fused_linear_options const& options, int threads) {
+  CAPTURE(p.n);
+  CAPTURE(p.v);
+  CAPTURE(threads);
+  eigen_backend be({.threads = threads});
+  auto const expected = p.generic(be, options), actual = p.replaced(be, options);
+  double const allowed = tolerance<T>(p.d + p.n);
+  CHECK(relative_error(actual.logps, expected.logps) < allowed);
+  CHECK(relative_error(actual.lse, expected.lse) < allowed);
+  CHECK(relative_error(actual.grad_hidden, expected.grad_hidden) < allowed);
+  CHECK(relative_error(actual.grad_weight, expected.grad_weight) < allowed);
+  CHECK(relative_error(actual.grad_bias, expected.grad_bias) < allowed);
+  CHECK(relative_error(actual.entropy, expected.entropy) < allowed);
+  CHECK(relative_error(actual.log_sum_p2, expected.log_sum_p2) < allowed);
+  std::size_t const before = be.allocations();
+  CHECK(p.replaced(be, options) == actual);
+  CHECK(be.allocations() == before);
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("overrides: fused_linear_logps against its generic body", T, float, double) {
+  static_assert(overrides<op::fused_linear_logps, eigen_backend>);
+  for (int threads : {1, 2, 3}) {
+    check_head<T>({1, 1, 1, 0, false, true}, {}, threads);
+    check_head<T>({37, 17, 129, 3, true, true}, {.row_tile = 16, .vocabulary_tile = 64}, threads);
+    check_head<T>({129, 33, 1031, 1, true, false}, {.logit_softcap = 3, .temperature = 0.7, .row_tile = 64, .vocabulary_tile = 128}, threads);
+    check_head<T>({65, 20, 700, 0, false, true}, {.temperature = 2, .row_tile = 32}, threads);
+    check_head<T>({64, 8, 0, 2, false, false}, {}, threads);
+    check_head<T>({0, 8, 70, 2, true, true}, {}, threads);
+  }
+  check_head<T>({300, 24, 5003, 2, true, true}, {}, 2);  // logits of a chunk exceed what is kept: computed again
+}
+
+TEST_CASE("overrides: fused_linear_logps needs bounded scratch for any number of threads") {
+  for (int threads : {1, 2, 16}) {
+    eigen_backend be({.threads = threads});
+    head_problem<float> const p(512, 64, 32000, 0, false, false);
+    p.replaced(be, {});
+    CHECK(be.scratch_peak() < std::size_t{8} << 20);
+  }
+}
+
+TEST_CASE_TEMPLATE("overrides: batched_gemm against its generic body, few large products and many small ones", T, float, double) {
+  static_assert(overrides<op::batched_gemm, eigen_backend>);
+  for (int threads : {1, 2, 3})
+    for (auto [count, m, n, inner] : {std::array<index_t, 4>{1, 130, 140, 150}, {2, 90, 130, 200}, {400, 7, 5, 9}, {33, 50, 50, 32}}) {
+      eigen_backend be({.threads = threads});
+      random_source random(static_cast<std::uint64_t>(count + m));
+      auto const a = random.normals<T>(count * m * inner), b = random.normals<T>(count * inner * n), start = random.normals<T>(count * m * n);
+      auto expected = start, actual = start;
+      detail::batched_gemm_args<T, host_space> args{count, transpose::no, transpose::no, T(1.5), matrix(a.data(), m, inner), m * inner,
+                                                    matrix(b.data(), inner, n), inner * n, T(-1), matrix(expected.data(), m, n), m * n};
+      op::batched_gemm::generic(be, args);
+      args.c = matrix(actual.data(), m, n);
+      override_for(op::batched_gemm{}, be, args);
+      CHECK(relative_error(actual, expected) < tolerance<T>(inner));
+    }
+}
+
+}  // namespace causaldpo::test

@@ -33,7 +33,7 @@ unpack_data() {
     stamp=$(sha256sum "$archive" | cut -d' ' -f1)
     if [ "$(cat "$data/.$name.unpacked" 2>/dev/null)" = "$stamp" ] && [ -d "$data/$name" ]; then continue; fi
     say "unpacking $name"
-    rm -rf "$data/$name" "$data/.unpacking"
+    rm -rf "${data:?}/$name" "$data/.unpacking"
     mkdir "$data/.unpacking"
     if ! tar -C "$data/.unpacking" -xJf "$archive" || ! mv "$data/.unpacking/$name" "$data/$name"; then
       missing+=("$name (a damaged archive)")
@@ -75,5 +75,5 @@ fi
 say "testing"
 meson test -C "$root/build" --no-rebuild --print-errorlogs --timeout-multiplier 3 "${suites[@]}" || status=$?
 say "took $((SECONDS - started)) s"
-python3 "$root/tests/tools/count_tests.py" "$root/build/meson-logs/testlog.json" --failed $data_missing --skipped $data_skipped || status=1
+python3 "$root/tests/tools/count_tests.py" "$root/build/meson-logs/testlog.json" --failed "$data_missing" --skipped "$data_skipped" || status=1
 exit $status

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What tests/run.sh and examples/demo.sh share, to be sourced: install what is missing, configure the build folder.
 # Needs `root`, the folder of the project.
+# shellcheck shell=bash disable=SC2154
 
 say() { printf '== %s\n' "$*"; }
 

@@ -50,15 +50,23 @@ struct adjustment_problem {
   adjusted_loss_inputs<T> inputs() { return {prior, previous, matrix(assignment.data(), b, k)}; }
   /// Results that every estimator offers.
   adjusted_loss_results<T> results() {
-    return {.value = value, .grad_losses = grad, .grad_q = matrix(grad_q.data(), b, k), .env_losses = env_losses, .env_mass = env_mass};
+    return {.value = value,
+            .grad_losses = grad,
+            .grad_q = matrix(grad_q.data(), b, k),
+            .env_losses = env_losses,
+            .env_mass = env_mass};
   }
-  template <class B, class O> void run(B& be, O const& options) { adjusted_loss(be, losses, memberships(), results(), options, inputs()); }
+  template <class B, class O>
+  void run(B& be, O const& options) {
+    adjusted_loss(be, losses, memberships(), results(), options, inputs());
+  }
 };
 
 TEST_CASE_TEMPLATE("adjusted_loss: two hard environments by hand", Cell, CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;
-  std::vector<T> losses{1, 3, 5, 8, 8}, q{1, 0, 1, 0, 0, 1, 0, 1, 0, 1}, grad(5), risks(2), mass(2), weights(2), prior{T(0.25), T(0.75)};
+  std::vector<T> losses{1, 3, 5, 8, 8}, q{1, 0, 1, 0, 0, 1, 0, 1, 0, 1}, grad(5), risks(2), mass(2), weights(2),
+      prior{T(0.25), T(0.75)};
   T value = -1;
   auto const memberships = matrix(q.data(), 5, 2);
   adjusted_loss_results<T> const results{.value = scalar(&value), .grad_losses = grad, .env_losses = risks, .env_mass = mass};
@@ -69,7 +77,8 @@ TEST_CASE_TEMPLATE("adjusted_loss: two hard environments by hand", Cell, CAUSALD
   CHECK(mass == std::vector<T>{2, 3});
   CHECK(relative_error(grad, std::vector<double>{0.25, 0.25, 1 / 6., 1 / 6., 1 / 6.}) < tolerance<T>());
 
-  adjusted_loss(be, losses, memberships, results, {.estimator = estimator::stratified{.prior = prior_kind::given}}, {.prior = prior});
+  adjusted_loss(be, losses, memberships, results, {.estimator = estimator::stratified{.prior = prior_kind::given}},
+                {.prior = prior});
   CHECK(value == T(5.75));
   adjusted_loss(be, losses, memberships, results, {.estimator = estimator::mean{}});
   CHECK(value == T(5));
@@ -81,8 +90,8 @@ TEST_CASE_TEMPLATE("adjusted_loss: two hard environments by hand", Cell, CAUSALD
 
   // lam ~ (1/4) e^(2 ln 2 / 2), (3/4) e^(7 ln 2 / 2) = 2 : 6 * 2^2.5
   double const eta = std::log(2.0) / 2, second = 6 * std::pow(2.0, 2.5) / (2 + 6 * std::pow(2.0, 2.5));
-  adjusted_loss(be, losses, memberships, {.value = scalar(&value), .env_weights = weights}, {.estimator = estimator::group_dro{.eta = eta}},
-                {.prev_env_weights = prior});
+  adjusted_loss(be, losses, memberships, {.value = scalar(&value), .env_weights = weights},
+                {.estimator = estimator::group_dro{.eta = eta}}, {.prev_env_weights = prior});
   CHECK(static_cast<double>(weights[1]) == doctest::Approx(second));
   CHECK(static_cast<double>(value) == doctest::Approx(2 + 5 * second));
 
@@ -163,12 +172,14 @@ TEST_CASE_TEMPLATE("adjusted_loss: estimators that equal one another", Cell, CAU
   CHECK(relative_error(a.grad_q, b.grad_q) < tol);
 }
 
-TEST_CASE_TEMPLATE("adjusted_loss: agrees with the reference backend, leaves inputs alone, allocates once", Cell, CAUSALDPO_TEST_CELLS) {
+TEST_CASE_TEMPLATE("adjusted_loss: agrees with the reference backend, leaves inputs alone, allocates once", Cell,
+                   CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;
   reference_backend reference;
-  any_estimator const all[] = {estimator::stratified{}, estimator::mean{}, estimator::ipw{.assignment = assignment_kind::given},
-                               estimator::group_dro{.eta = 1}, estimator::soft_worst{}, estimator::worst{}};
+  any_estimator const all[] = {
+      estimator::stratified{},        estimator::mean{},       estimator::ipw{.assignment = assignment_kind::given},
+      estimator::group_dro{.eta = 1}, estimator::soft_worst{}, estimator::worst{}};
   for (any_estimator const& e : all) {
     adjustment_problem<T> a(3001, 5), b(3001, 5), before(3001, 5);
     a.run(be, adjustment_options{.estimator = e});
@@ -209,12 +220,12 @@ TEST_CASE_TEMPLATE("adjusted_loss: infinite losses, empty environments, no rows"
   using T = typename Cell::scalar;
   typename Cell::backend be;
   T const inf = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
-  any_estimator const all[] = {estimator::stratified{}, estimator::mean{}, estimator::ipw{}, estimator::group_dro{.eta = 1},
-                               estimator::soft_worst{}, estimator::worst{}};
+  any_estimator const all[] = {estimator::stratified{},        estimator::mean{},       estimator::ipw{},
+                               estimator::group_dro{.eta = 1}, estimator::soft_worst{}, estimator::worst{}};
   for (any_estimator const& e : all) {
     adjustment_problem<T> p(4, 3);
     p.q = {1, 0, 0, T(0.5), T(0.5), 0, 0, 1, 0, 0, 0, 0};  // environment 2 is empty, row 3 belongs to none
-    p.losses = {1, 2, 3, nan};                                // and is not read
+    p.losses = {1, 2, 3, nan};                             // and is not read
     p.run(be, adjustment_options{.estimator = e});
     CHECK(std::isfinite(p.value[0]));
     CHECK(p.grad[3] == T(0));
@@ -251,7 +262,8 @@ TEST_CASE_TEMPLATE("adjusted_loss: infinite losses, empty environments, no rows"
   p.q = {1, 0, 0, 1};
   p.losses = {inf, 3};
   p.prior = {0, 1};
-  adjusted_loss(be, p.losses, p.memberships(), p.results(), {.estimator = estimator::stratified{.prior = prior_kind::given}}, p.inputs());
+  adjusted_loss(be, p.losses, p.memberships(), p.results(), {.estimator = estimator::stratified{.prior = prior_kind::given}},
+                p.inputs());
   CHECK(p.value[0] == T(3));
 }
 
@@ -263,7 +275,7 @@ TEST_CASE_TEMPLATE("adjusted_loss: the running prior", Cell, CAUSALDPO_TEST_CELL
   adjusted_loss(be, losses, matrix(q.data(), 4, 2), {.value = scalar(&value), .updated_prior = updated},
                 {.estimator = estimator::stratified{.prior = prior_kind::ema, .ema_rate = 0.5}}, {.prior = prior});
   CHECK(updated == std::vector<T>{T(0.625), T(0.375)});  // halfway to the masses 3/4 and 1/4
-  CHECK(value == T(4.5));                                 // 0.625 * 3 + 0.375 * 7
+  CHECK(value == T(4.5));                                // 0.625 * 3 + 0.375 * 7
 }
 
 TEST_CASE_TEMPLATE("adjusted_loss: what is refused", Cell, CAUSALDPO_TEST_CELLS) {
@@ -277,7 +289,8 @@ TEST_CASE_TEMPLATE("adjusted_loss: what is refused", Cell, CAUSALDPO_TEST_CELLS)
                        "adjusted_loss: q is [2, 2] and must be [3, 2] (one row for each loss)", shape_error);
   CHECK_THROWS_WITH_AS(with(estimator::stratified{.prior = prior_kind::given}, p.results(), {}),
                        "adjusted_loss: prior is left out and must be [2] (one weight for each column of q)", shape_error);
-  CHECK_THROWS_WITH_AS(with(estimator::group_dro{}, p.results(), {}), doctest::Contains("prev_env_weights is left out"), shape_error);
+  CHECK_THROWS_WITH_AS(with(estimator::group_dro{}, p.results(), {}), doctest::Contains("prev_env_weights is left out"),
+                       shape_error);
   CHECK_THROWS_AS(with(estimator::ipw{.assignment = assignment_kind::given}, p.results(), {}), shape_error);
   CHECK_THROWS_WITH_AS(with(estimator::soft_worst{.temperature = 0}, p.results(), {}),
                        "adjusted_loss: temperature is 0 and must be finite and > 0", option_error);
@@ -290,9 +303,11 @@ TEST_CASE_TEMPLATE("adjusted_loss: what is refused", Cell, CAUSALDPO_TEST_CELLS)
   p.prior[1] = T(-1);
   CHECK_THROWS_WITH_AS(with(estimator::stratified{.prior = prior_kind::given}, p.results(), p.inputs()),
                        doctest::Contains("prior at flat position 1 (row-major) is negative or NaN"), value_error);
-  for (any_estimator const& e : {any_estimator{estimator::stratified{}}, any_estimator{estimator::mean{}}, any_estimator{estimator::ipw{}}}) {
+  for (any_estimator const& e :
+       {any_estimator{estimator::stratified{}}, any_estimator{estimator::mean{}}, any_estimator{estimator::ipw{}}}) {
     p.losses[2] = std::numeric_limits<T>::quiet_NaN();
-    CHECK_THROWS_WITH_AS(with(e, p.results(), {}), doctest::Contains("per_example_losses holds a NaN at flat position 2"), value_error);
+    CHECK_THROWS_WITH_AS(with(e, p.results(), {}), doctest::Contains("per_example_losses holds a NaN at flat position 2"),
+                         value_error);
     p.losses[2] = T(1);
     std::swap(p.q[3], p.losses[0]);
     p.q[3] = std::numeric_limits<T>::quiet_NaN();

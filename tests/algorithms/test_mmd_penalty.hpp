@@ -40,10 +40,11 @@ struct mmd_problem {
     grad.assign(x.size(), T(-9));
     grad_q.assign(q.size(), T(-9));
   }
-  mmd_results<T> results() {
-    return {value, matrix(grad.data(), b, d), matrix(grad_q.data(), b, k), bandwidths, pairs};
+  mmd_results<T> results() { return {value, matrix(grad.data(), b, d), matrix(grad_q.data(), b, k), bandwidths, pairs}; }
+  template <class B, class O>
+  void run(B& be, O const& options) {
+    mmd_penalty(be, matrix(x.data(), b, d), matrix(q.data(), b, k), results(), options);
   }
-  template <class B, class O> void run(B& be, O const& options) { mmd_penalty(be, matrix(x.data(), b, d), matrix(q.data(), b, k), results(), options); }
 };
 
 /// The same by the textbook, in double, with every sum written out.
@@ -104,7 +105,8 @@ TEST_CASE_TEMPLATE("mmd_penalty: the textbook statistic", Cell, CAUSALDPO_TEST_C
     for (mmd_problem<T>* p : {&soft, &hard}) {
       p->run(be, mmd_options{.bandwidths = {0.5, 2}, .unbiased = unbiased});
       double const expected = textbook_mmd(*p, {0.5, 2}, unbiased);
-      CHECK(std::abs(static_cast<double>(p->value[0]) - expected) < tolerance<T>(150) * std::max(std::abs(expected), 1e-2) + 1e-14);
+      CHECK(std::abs(static_cast<double>(p->value[0]) - expected) <
+            tolerance<T>(150) * std::max(std::abs(expected), 1e-2) + 1e-14);
     }
   }
 }
@@ -129,7 +131,8 @@ TEST_CASE_TEMPLATE("mmd_penalty: gradients agree with finite differences", Cell,
             std::vector<double> const origin = at, direction = random.normals<double>(static_cast<index_t>(at.size()));
             std::vector<double> t{0}, slope{0};
             double size = 0;
-            for (std::size_t i = 0; i < at.size(); ++i) slope[0] += gradient[i] * direction[i], size = std::max(size, std::abs(gradient[i]));
+            for (std::size_t i = 0; i < at.size(); ++i)
+              slope[0] += gradient[i] * direction[i], size = std::max(size, std::abs(gradient[i]));
             auto moved = [&] {
               for (std::size_t i = 0; i < at.size(); ++i) at[i] = origin[i] + t[0] * direction[i];
               double const v = value();
@@ -169,7 +172,8 @@ TEST_CASE_TEMPLATE("mmd_penalty: the median rule", Cell, CAUSALDPO_TEST_CELLS) {
 
     p.run(be, mmd_options{.median_multipliers = {0.5, 1, 4}});
 
-    CHECK(relative_error(p.bandwidths, std::vector<double>{0.5 * median, median, 4 * median}) < 8 * static_cast<double>(std::numeric_limits<T>::epsilon()));
+    CHECK(relative_error(p.bandwidths, std::vector<double>{0.5 * median, median, 4 * median}) <
+          8 * static_cast<double>(std::numeric_limits<T>::epsilon()));
   }
 
   mmd_problem<T> p(4, 1, 2);  // distances 0 0 0 9 9 9: the median is between; 0 0 0 0 0 0 9 ...: the mean; all 0: 1
@@ -187,7 +191,8 @@ TEST_CASE_TEMPLATE("mmd_penalty: the median rule", Cell, CAUSALDPO_TEST_CELLS) {
   CHECK(p.grad == std::vector<T>(4, T(0)));
 }
 
-TEST_CASE_TEMPLATE("mmd_penalty: agrees with the reference backend, in bounded scratch, without a second allocation", Cell, CAUSALDPO_TEST_CELLS) {
+TEST_CASE_TEMPLATE("mmd_penalty: agrees with the reference backend, in bounded scratch, without a second allocation", Cell,
+                   CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;
   reference_backend reference;
@@ -228,7 +233,8 @@ TEST_CASE_TEMPLATE("mmd_penalty: padded rows give the same", Cell, CAUSALDPO_TES
   }
 
   p.run(be, mmd_options{});
-  mmd_penalty(be, matrix(x.data(), 140, 3, 5), matrix(q.data(), 140, 2, 4), {.value = value, .grad_outputs = matrix(grad.data(), 140, 3, 6)});
+  mmd_penalty(be, matrix(x.data(), 140, 3, 5), matrix(q.data(), 140, 2, 4),
+              {.value = value, .grad_outputs = matrix(grad.data(), 140, 3, 6)});
 
   CHECK(relative_error(value, p.value) < tolerance<T>());
   double error = 0, largest = 0;
@@ -260,7 +266,8 @@ TEST_CASE_TEMPLATE("mmd_penalty: invariances", Cell, CAUSALDPO_TEST_CELLS) {
   double const scale = static_cast<double>(p.value[0]);
   CHECK(std::abs(static_cast<double>(moved.value[0]) - scale) < (std::is_same_v<T, float> ? 1e-4 : 1e-12) * scale);
   CHECK(relative_error(shuffled.value, p.value) < tolerance<T>(67));
-  CHECK(relative_error(std::vector<T>(shuffled.grad.end() - 2, shuffled.grad.end()), std::vector<T>(p.grad.begin(), p.grad.begin() + 2)) < 1e-3);
+  CHECK(relative_error(std::vector<T>(shuffled.grad.end() - 2, shuffled.grad.end()),
+                       std::vector<T>(p.grad.begin(), p.grad.begin() + 2)) < 1e-3);
   CHECK(std::abs(static_cast<double>(sum.value[0]) - 3 * scale) < tolerance<T>(67) * scale);
 }
 
@@ -285,16 +292,19 @@ TEST_CASE_TEMPLATE("mmd_penalty: no pair, no rows, and what is refused", Cell, C
   for (T g : p.grad) CHECK(std::isfinite(g));
 
   auto const x = matrix(p.x.data(), 3, 1), q = matrix(p.q.data(), 3, 2);
-  CHECK_THROWS_WITH_AS(mmd_penalty(be, x, matrix(p.q.data(), 2, 2), {}), "mmd_penalty: q is [2, 2] and must be [3, 2] (one row for each row of outputs)",
-                       shape_error);
-  CHECK_THROWS_WITH_AS(mmd_penalty(be, x, q, {}, {.bandwidths = {1, 0}}), "mmd_penalty: bandwidths[1] is 0 and must be finite and > 0", option_error);
+  CHECK_THROWS_WITH_AS(mmd_penalty(be, x, matrix(p.q.data(), 2, 2), {}),
+                       "mmd_penalty: q is [2, 2] and must be [3, 2] (one row for each row of outputs)", shape_error);
+  CHECK_THROWS_WITH_AS(mmd_penalty(be, x, q, {}, {.bandwidths = {1, 0}}),
+                       "mmd_penalty: bandwidths[1] is 0 and must be finite and > 0", option_error);
   CHECK_THROWS_AS(mmd_penalty(be, x, q, {}, {.median_multipliers = {}}), option_error);
   CHECK_THROWS_AS((bandwidth_list{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17}), option_error);
   p.x[2] = std::numeric_limits<T>::infinity();
-  CHECK_THROWS_WITH_AS(mmd_penalty(be, x, q, {.value = p.value}), doctest::Contains("outputs at flat position 2 (row-major) is infinite or NaN"), value_error);
+  CHECK_THROWS_WITH_AS(mmd_penalty(be, x, q, {.value = p.value}),
+                       doctest::Contains("outputs at flat position 2 (row-major) is infinite or NaN"), value_error);
   p.x[2] = T(1);
   p.q[3] = std::numeric_limits<T>::quiet_NaN();
-  CHECK_THROWS_WITH_AS(mmd_penalty(be, x, q, {.value = p.value}), doctest::Contains("q holds a NaN at flat position 3"), value_error);
+  CHECK_THROWS_WITH_AS(mmd_penalty(be, x, q, {.value = p.value}), doctest::Contains("q holds a NaN at flat position 3"),
+                       value_error);
 }
 
 }  // namespace causaldpo::test

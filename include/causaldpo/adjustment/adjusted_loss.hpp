@@ -17,9 +17,12 @@ using adjustment_options = adjustment_options_for<>;
 
 namespace detail {
 
-template <class E> inline constexpr bool is_variant = false;
-template <class... E> inline constexpr bool is_variant<std::variant<E...>> = true;
-template <class E> inline constexpr bool weights_rows = std::is_same_v<E, estimator::mean> || std::is_same_v<E, estimator::ipw>;
+template <class E>
+inline constexpr bool is_variant = false;
+template <class... E>
+inline constexpr bool is_variant<std::variant<E...>> = true;
+template <class E>
+inline constexpr bool weights_rows = std::is_same_v<E, estimator::mean> || std::is_same_v<E, estimator::ipw>;
 
 /// Checks what only the estimator knows: its options, the inputs it needs and the outputs it has.
 template <class T, class S, class E>
@@ -27,24 +30,30 @@ void check_estimator(char const* name, E const& e, adjusted_loss_args<T, S> cons
   static_assert(weights_rows<E> || risk_estimator<E, T, S>, "an estimator of your own must model risk_estimator");
   constexpr bool is_mean = std::is_same_v<E, estimator::mean>, is_ipw = std::is_same_v<E, estimator::ipw>;
   index_t const b = a.q.rows(), k = a.q.cols();
-  auto const offered = [name](char const* output, bool given, bool ok, char const* must) { expect_option(name, output, ok || !given, "asked for", must); };
+  auto const offered = [name](char const* output, bool given, bool ok, char const* must) {
+    expect_option(name, output, ok || !given, "asked for", must);
+  };
   if constexpr (requires { e.check(name); }) e.check(name);
   if constexpr (!is_mean) expect_prior(name, prior_of(e), a.in.prior, k);
   if constexpr (requires { E::needs_previous_weights; })
-    if (E::needs_previous_weights) expect_size(name, "prev_env_weights", a.in.prev_env_weights, k, "one weight for each column of q");
+    if (E::needs_previous_weights)
+      expect_size(name, "prev_env_weights", a.in.prev_env_weights, k, "one weight for each column of q");
   if constexpr (is_ipw)
     if (e.assignment == assignment_kind::given) expect_shape(name, "assignment", a.in.assignment, b, k, "as q");
   offered("weights", a.out.weights.given(), is_ipw, "asked of ipw only");
   offered("effective_sample_size", a.out.effective_sample_size.given(), is_ipw, "asked of ipw only");
   offered("env_weights", a.out.env_weights.given(), !is_mean, "left out for the estimator mean");
-  offered("updated_prior", a.out.updated_prior.given(), prior_of(e) == prior_kind::ema, "asked of a running prior (prior_kind::ema) only");
+  offered("updated_prior", a.out.updated_prior.given(), prior_of(e) == prior_kind::ema,
+          "asked of a running prior (prior_kind::ema) only");
 }
 
 /// Calls f with the estimator itself: the alternative that a variant holds, or the user's own.
 template <class E, class F>
 void visit_estimator(E const& e, F const& f) {
-  if constexpr (is_variant<E>) std::visit(f, e);
-  else f(e);
+  if constexpr (is_variant<E>)
+    std::visit(f, e);
+  else
+    f(e);
 }
 
 /// Checks and runs one estimator.
@@ -56,8 +65,9 @@ struct run_estimator {
   void operator()(E const& e) const {
     constexpr char const* name = "adjusted_loss";
     check_estimator(name, e, a);
-    nan_guard<B> guard(be, name, {"per_example_losses", "q", "prior|is negative or NaN and must be >= 0",
-                                  "prev_env_weights|is negative or NaN and must be >= 0", "assignment"});
+    nan_guard<B> guard(be, name,
+                       {"per_example_losses", "q", "prior|is negative or NaN and must be >= 0",
+                        "prev_env_weights|is negative or NaN and must be >= 0", "assignment"});
     adjusted_loss_args<T, typename B::space> watched = a;
     watched.watch = guard.watch();
     run<op::adjusted_loss>(be, watched, e);
@@ -98,8 +108,9 @@ struct run_estimator {
 /// Cost O(B K) in 3 passes; scratch 32 K bytes, for mean and ipw 8 B + 24 K.
 /// Source: reference formulas in docs/algorithms/adjusted_loss.md, each with its paper.
 template <backend B, vector_like L, matrix_like Q, real_scalar T = scalar_of<L>, class O = adjustment_options>
-void adjusted_loss(B& be, L const& per_example_losses, Q const& q, std::type_identity_t<adjusted_loss_results<T, typename B::space>> results,
-                   O const& options = {}, std::type_identity_t<adjusted_loss_inputs<T, typename B::space>> const& inputs = {}) {
+void adjusted_loss(B& be, L const& per_example_losses, Q const& q,
+                   std::type_identity_t<adjusted_loss_results<T, typename B::space>> results, O const& options = {},
+                   std::type_identity_t<adjusted_loss_inputs<T, typename B::space>> const& inputs = {}) {
   using S = typename B::space;
   constexpr char const* name = "adjusted_loss";
   detail::adjusted_loss_args<T, S> const a{as_view(per_example_losses), as_view(q), inputs, results, options.min_mass, {}};

@@ -43,13 +43,19 @@ struct adjusted_loss_args {
 };
 
 /// The prior an estimator asks for: its member `prior`, or uniform.
-template <class E> constexpr prior_kind prior_of(E const& e) {
-  if constexpr (requires { e.prior; }) return e.prior;
-  else return prior_kind::uniform;
+template <class E>
+constexpr prior_kind prior_of(E const& e) {
+  if constexpr (requires { e.prior; })
+    return e.prior;
+  else
+    return prior_kind::uniform;
 }
-template <class E> constexpr double ema_rate_of(E const& e) {
-  if constexpr (requires { e.ema_rate; }) return e.ema_rate;
-  else return 0.1;
+template <class E>
+constexpr double ema_rate_of(E const& e) {
+  if constexpr (requires { e.ema_rate; })
+    return e.ema_rate;
+  else
+    return 0.1;
 }
 
 /// One work item: the estimator, its value, its weights, and the slopes dV/dR_k that have a gradient.
@@ -99,7 +105,7 @@ namespace op {
 struct adjusted_loss {
   /// Estimators on the risks: V = e(R), chained through R_k = sum_i q_ik l_i / n_k.
   template <backend B, class T, class E>
-    requires risk_estimator<E, T, typename B::space>
+  requires risk_estimator<E, T, typename B::space>
   static void generic(B& be, detail::adjusted_loss_args<T, typename B::space> const& a, E const& e) {
     using S = typename B::space;
     index_t const k_count = a.q.cols();
@@ -107,13 +113,14 @@ struct adjusted_loss {
     auto prior = be.template allocate<accumulator>(k_count);
     auto risks = be.template allocate<accumulator>(k_count);
     auto slopes = be.template allocate<accumulator>(k_count);
-    detail::collect_environments(be, a, detail::prior_of(e), detail::ema_rate_of(e), masses.vector(), prior.vector(), risks.vector());
+    detail::collect_environments(be, a, detail::prior_of(e), detail::ema_rate_of(e), masses.vector(), prior.vector(),
+                                 risks.vector());
     if (a.in.prev_env_weights.given()) be.launch(k_count, detail::note_negative<T, S>{a.in.prev_env_weights, a.watch, 3});
     environment_risks<T, S> const columns{masses.vector(), risks.vector(), prior.vector(), a.in.prev_env_weights, a.min_mass};
     be.launch(1, detail::apply_estimator<E, T, S>{e, columns, slopes.vector(), a.out.value, a.out.env_weights});
     if (a.out.grad_losses.given() || a.out.grad_q.given())
       be.launch(a.q.rows(), detail::risk_gradients<T, S>{a.losses, a.q, masses.vector(), risks.vector(), slopes.vector(),
-                                                        a.out.grad_losses, a.out.grad_q});
+                                                         a.out.grad_losses, a.out.grad_q});
   }
 
   template <backend B, class T>
@@ -128,7 +135,8 @@ struct adjusted_loss {
  private:
   /// Estimators on the rows: V = sum_i w_i l_i over B or sum_i w_i. The mean is the case of weights 0 and 1.
   template <backend B, class T>
-  static void weighted_rows(B& be, detail::adjusted_loss_args<T, typename B::space> const& a, estimator::ipw const& e, bool members) {
+  static void weighted_rows(B& be, detail::adjusted_loss_args<T, typename B::space> const& a, estimator::ipw const& e,
+                            bool members) {
     using S = typename B::space;
     index_t const rows = a.q.rows(), k_count = a.q.cols();
     auto w = be.template allocate<accumulator>(rows);
@@ -144,12 +152,14 @@ struct adjusted_loss {
     if (members) {
       be.launch(rows, detail::member_weight<T, S>{a.q, w.vector(), a.watch});
     } else {
-      be.launch(rows, detail::propensity_weight<T, S>{a.q, e.assignment == assignment_kind::given ? a.in.assignment : view<T const, 2, S>{},
-                                                      prior.vector(), e, w.vector(), a.out.weights, a.watch});
+      be.launch(rows, detail::propensity_weight<T, S>{
+                          a.q, e.assignment == assignment_kind::given ? a.in.assignment : view<T const, 2, S>{}, prior.vector(),
+                          e, w.vector(), a.out.weights, a.watch});
       if (a.out.env_weights.given()) be.launch(k_count, detail::write_prior<T, S>{prior.vector(), a.out.env_weights});
     }
     for (int power = 0; power < (a.out.effective_sample_size.given() ? 3 : 2); ++power)
-      be.reduce(rows, detail::row_sum_map<T, S>{w.vector(), a.losses, power, a.watch}, detail::sum_fold<>{}, sums.vector().part(power, 1));
+      be.reduce(rows, detail::row_sum_map<T, S>{w.vector(), a.losses, power, a.watch}, detail::sum_fold<>{},
+                sums.vector().part(power, 1));
     be.launch(1, detail::finish_rows<T, S>{sums.vector(), e.self_normalize ? 0 : static_cast<accumulator>(rows), divisor.vector(),
                                            a.out.value, a.out.effective_sample_size});
     if (a.out.grad_losses.given() || a.out.grad_q.given())

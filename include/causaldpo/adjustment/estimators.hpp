@@ -26,9 +26,9 @@ namespace causaldpo {
 /// Models: stratified, group_dro, soft_worst, worst. Not: mean and ipw, which weight rows, not environments.
 template <class E, class T = double, class S = host_space>
 concept risk_estimator = std::is_trivially_copyable_v<E> &&
-                         requires(E const e, environment_risks<T, S> const risks, view<accumulator, 1, S> weights) {
-                           { e(risks, weights) } -> std::convertible_to<accumulator>;
-                         };
+    requires(E const e, environment_risks<T, S> const risks, view<accumulator, 1, S> weights) {
+  { e(risks, weights) } -> std::convertible_to<accumulator>;
+};
 
 /// Where ipw takes the assignment s_ik from.
 enum class assignment_kind {
@@ -46,7 +46,9 @@ struct stratified {
   prior_kind prior = prior_kind::uniform;
   double ema_rate = 0.1;  ///< only with prior_kind::ema
 
-  void check(char const* op) const { detail::expect_option(op, "ema_rate", ema_rate >= 0 && ema_rate <= 1, ema_rate, "in [0, 1]"); }
+  void check(char const* op) const {
+    detail::expect_option(op, "ema_rate", ema_rate >= 0 && ema_rate <= 1, ema_rate, "in [0, 1]");
+  }
   template <class T, class S>
   CAUSALDPO_HD accumulator operator()(environment_risks<T, S> const& e, view<accumulator, 1, S> weights) const {
     accumulator value = 0;
@@ -63,17 +65,18 @@ struct stratified {
 /// q is the propensity and constant for the gradient. Robins et al. 2000; Swaminathan & Joachims 2015.
 struct ipw {
   prior_kind prior = prior_kind::uniform;
-  double ema_rate = 0.1;            ///< only with prior_kind::ema
-  double propensity_floor = 1e-6;   ///< > 0
-  bool self_normalize = false;      ///< divide by sum w instead of B: biased, lower variance
-  double weight_clip_min = 0;       ///< weights below are raised to it
+  double ema_rate = 0.1;                                             ///< only with prior_kind::ema
+  double propensity_floor = 1e-6;                                    ///< > 0
+  bool self_normalize = false;                                       ///< divide by sum w instead of B: biased, lower variance
+  double weight_clip_min = 0;                                        ///< weights below are raised to it
   double weight_clip_max = std::numeric_limits<double>::infinity();  ///< weights above are cut to it
   assignment_kind assignment = assignment_kind::largest;
 
   void check(char const* op) const {
     detail::expect_option(op, "ema_rate", ema_rate >= 0 && ema_rate <= 1, ema_rate, "in [0, 1]");
     detail::expect_option(op, "propensity_floor", propensity_floor > 0 && propensity_floor <= 1, propensity_floor, "in (0, 1]");
-    detail::expect_option(op, "weight_clip_min", weight_clip_min >= 0 && detail::is_finite(weight_clip_min), weight_clip_min, "finite and >= 0");
+    detail::expect_option(op, "weight_clip_min", weight_clip_min >= 0 && detail::is_finite(weight_clip_min), weight_clip_min,
+                          "finite and >= 0");
     detail::expect_option(op, "weight_clip_max", weight_clip_max >= weight_clip_min, weight_clip_max, "at least weight_clip_min");
   }
 };
@@ -85,7 +88,9 @@ struct group_dro {
   double eta = 0.01;
   static constexpr bool needs_previous_weights = true;
 
-  void check(char const* op) const { detail::expect_option(op, "eta", eta >= 0 && detail::is_finite(eta), eta, "finite and >= 0"); }
+  void check(char const* op) const {
+    detail::expect_option(op, "eta", eta >= 0 && detail::is_finite(eta), eta, "finite and >= 0");
+  }
   /// log of the unnormalised weight; -inf for a previous weight of 0.
   template <class T, class S>
   CAUSALDPO_HD accumulator exponent(environment_risks<T, S> const& e, index_t k) const {
@@ -99,9 +104,12 @@ struct group_dro {
     for (index_t k = 0; k < e.size(); ++k) top = math::max(exponent(e, k), top);
     for (index_t k = 0; k < e.size(); ++k) {
       accumulator const x = exponent(e, k);
-      if (!(x > -math::infinity<accumulator>())) weights.at(k) = 0;
-      else if (x == top) weights.at(k) = detail::finite(top) ? 1 : static_cast<accumulator>(e.previous.at(k));  // +inf: shared as before
-      else weights.at(k) = math::exp(x - top);
+      if (!(x > -math::infinity<accumulator>()))
+        weights.at(k) = 0;
+      else if (x == top)
+        weights.at(k) = detail::finite(top) ? 1 : static_cast<accumulator>(e.previous.at(k));  // +inf: shared as before
+      else
+        weights.at(k) = math::exp(x - top);
       sum += weights.at(k);
     }
     for (index_t k = 0; k < e.size(); ++k) {
@@ -117,7 +125,7 @@ struct group_dro {
 struct soft_worst {
   double temperature = 1;  ///< t > 0
   prior_kind prior = prior_kind::uniform;
-  double ema_rate = 0.1;   ///< only with prior_kind::ema
+  double ema_rate = 0.1;  ///< only with prior_kind::ema
 
   void check(char const* op) const {
     detail::expect_option(op, "temperature", temperature > 0 && detail::is_finite(temperature), temperature, "finite and > 0");

@@ -116,7 +116,7 @@ struct entry_map {
 template <class T, class S>
 struct finish_bandwidths {
   bandwidth_rule rule;
-  view<selection const, 1, S> state;          // not given: no pair, or a list
+  view<selection const, 1, S> state;            // not given: no pair, or a list
   view<accumulator const, 1, S> sum_and_next_;  // [2]
   std::int64_t pairs;
   view<accumulator, 1, S> scales;
@@ -141,8 +141,8 @@ struct finish_bandwidths {
 
 /// scales[m] = 1 / (2 s_m^2) and used[m] = s_m (if given), m < rule.count().
 template <backend B, class T>
-void resolve_bandwidths(B& be, distance_tiles<B, T> const& x, bandwidth_rule const& rule, view<accumulator, 1, typename B::space> scales,
-                        view<T, 1, typename B::space> used) {
+void resolve_bandwidths(B& be, distance_tiles<B, T> const& x, bandwidth_rule const& rule,
+                        view<accumulator, 1, typename B::space> scales, view<T, 1, typename B::space> used) {
   using S = typename B::space;
   constexpr index_t extent = distance_tile_extent;
   index_t const n = x.rows();
@@ -164,8 +164,10 @@ void resolve_bandwidths(B& be, distance_tiles<B, T> const& x, bandwidth_rule con
       for (index_t left = top; left < n; left += extent) {
         view<T, 2, S> const tile = {tile_memory.data(), x.tile_rows(top, n), x.tile_rows(left, n), extent};
         x.fill(top, left, tile);
-        if (shift >= 0) be.launch(tile.rows(), count_digits<T, S>{tile, top, left, shift, state.vector(), histograms.matrix(extent, 256)});
-        else be.launch(tile.rows(), sum_and_next<T, S>{tile, top, left, state.vector(), sums, nexts});
+        if (shift >= 0)
+          be.launch(tile.rows(), count_digits<T, S>{tile, top, left, shift, state.vector(), histograms.matrix(extent, 256)});
+        else
+          be.launch(tile.rows(), sum_and_next<T, S>{tile, top, left, state.vector(), sums, nexts});
       }
     if (shift < 0) break;
     be.reduce_cols(extent, 256, histogram_map<S>{histograms.matrix(extent, 256)}, sum_fold<std::int64_t>{}, counts.vector());

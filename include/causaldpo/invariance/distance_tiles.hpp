@@ -28,7 +28,9 @@ struct centre_entry {
   view<accumulator const, 1, S> sums;
   view<T, 2, S> out;  // [B,D+1]
   CAUSALDPO_HD void operator()(index_t i, index_t d) const {
-    out.at(i, d) = d == x.cols() ? T(1) : static_cast<T>(static_cast<accumulator>(x.at(i, d)) - sums.at(d) / static_cast<accumulator>(x.rows()));
+    out.at(i, d) = d == x.cols()
+                       ? T(1)
+                       : static_cast<T>(static_cast<accumulator>(x.at(i, d)) - sums.at(d) / static_cast<accumulator>(x.rows()));
   }
 };
 
@@ -73,7 +75,10 @@ class distance_tiles {
  public:
   /// Notes entries of x that are not finite in `slot`.
   distance_tiles(B& be, view<T const, 2, S> x, nan_watch watch, int slot)
-      : be_(be), rows_(x.rows()), width_(x.cols()), centred_(be.template allocate<T>(x.rows() * (x.cols() + 1))),
+      : be_(be),
+        rows_(x.rows()),
+        width_(x.cols()),
+        centred_(be.template allocate<T>(x.rows() * (x.cols() + 1))),
         norms_(be.template allocate<accumulator>(x.rows())) {
     auto sums = be.template allocate<accumulator>(width_);
     be.reduce_cols(rows_, width_, finite_entry_map<T, S>{x, watch, slot}, sum_fold<>{}, sums.vector());
@@ -91,10 +96,14 @@ class distance_tiles {
   void fill(index_t top, index_t left, view<T, 2, S> tile) const {
     view<T const, 2, S> const a = centred().row_block(top, tile.rows()), b = centred().row_block(left, tile.cols());
     be_.template gemm<T>(transpose::no, transpose::yes, T(1), a, b, T(0), tile);
-    be_.launch_2d(tile.rows(), tile.cols(), refine_distance<T, S>{a, b, norms_.vector().part(top, tile.rows()), norms_.vector().part(left, tile.cols()), tile});
+    be_.launch_2d(
+        tile.rows(), tile.cols(),
+        refine_distance<T, S>{a, b, norms_.vector().part(top, tile.rows()), norms_.vector().part(left, tile.cols()), tile});
   }
 
-  static index_t tile_rows(index_t first, index_t rows) { return rows - first < distance_tile_extent ? rows - first : distance_tile_extent; }
+  static index_t tile_rows(index_t first, index_t rows) {
+    return rows - first < distance_tile_extent ? rows - first : distance_tile_extent;
+  }
 
  private:
   B& be_;

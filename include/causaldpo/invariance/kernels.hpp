@@ -3,12 +3,12 @@
 //   k(x, y) = mean over m (or sum) of f(|x - y|^2 / (2 s_m^2)),   f(u) = e^-u unless you bring your own.
 #pragma once
 
-#include <initializer_list>
+#include <concepts>
 #include <sstream>
 #include <type_traits>
 
-#include "causaldpo/core/config.hpp"
 #include "causaldpo/core/math.hpp"
+#include "causaldpo/core/short_list.hpp"
 #include "causaldpo/detail/check.hpp"
 
 namespace causaldpo {
@@ -44,26 +44,8 @@ static_assert(kernel_function<kernel::gaussian> && !kernel_function<int>);
 /// Whether several terms are averaged or added.
 enum class averaging { mean, sum };
 
-/// A short list of numbers inside an options struct: `{0.5, 1, 2}`. At most 16; more throws option_error.
-class bandwidth_list {
- public:
-  static constexpr int capacity = 16;
-  constexpr bandwidth_list() = default;
-  bandwidth_list(std::initializer_list<double> list) {
-    for (double x : list) push_back(x);
-  }
-  void push_back(double x) {
-    if (size_ == capacity) throw option_error("bandwidth_list: holds 16 numbers at most");
-    values_[size_++] = x;
-  }
-  CAUSALDPO_HD constexpr int size() const { return size_; }
-  CAUSALDPO_HD constexpr double operator[](int i) const { return values_[i]; }
-
- private:
-  double values_[capacity] = {};
-  int size_ = 0;
-};
-static_assert(std::is_trivially_copyable_v<bandwidth_list>);
+/// The numbers of a bandwidth rule: `{0.5, 1, 2}`, at most 16.
+using bandwidth_list = short_list<double>;
 
 /// Where the s_m come from: the list `bandwidths`, or, where it is empty, the median rule: the square root of the
 /// median of |x_i - x_j|^2 over the pairs i < j (the average of the two middle values for an even count) times each of

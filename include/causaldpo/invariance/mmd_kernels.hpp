@@ -42,7 +42,8 @@ struct choose_pairs {
 
   CAUSALDPO_HD accumulator divisor(index_t k, index_t l) const { return overlaps.given() ? 1 - overlaps.at(k, l) : 1; }
   CAUSALDPO_HD bool used(index_t k, index_t l) const {
-    return masses.at(k) > min_mass && masses.at(l) > min_mass && divisor(k, k) > 1e-12 && divisor(l, l) > 1e-12 && divisor(k, l) > 1e-12;
+    return masses.at(k) > min_mass && masses.at(l) > min_mass && divisor(k, k) > 1e-12 && divisor(l, l) > 1e-12 &&
+           divisor(k, l) > 1e-12;
   }
   CAUSALDPO_HD void operator()(index_t) const {
     std::int64_t count = 0;
@@ -127,7 +128,8 @@ template <class T, class S>
 struct contrast_product_map {
   view<T const, 2, S> contrasts, products;
   CAUSALDPO_HD accumulator operator()(index_t i, index_t c) const {
-    return static_cast<accumulator>(contrasts.at(i, c / contrasts.cols())) * static_cast<accumulator>(products.at(i, c % contrasts.cols()));
+    return static_cast<accumulator>(contrasts.at(i, c / contrasts.cols())) *
+           static_cast<accumulator>(products.at(i, c % contrasts.cols()));
   }
 };
 

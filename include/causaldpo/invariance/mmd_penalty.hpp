@@ -10,12 +10,12 @@ namespace causaldpo {
 /// Options of mmd_penalty. A kernel of your own (a `kernel_function`): pass `mmd_options_for<my_kernel>{...}`.
 template <kernel_function F = kernel::gaussian>
 struct mmd_options_for {
-  bandwidth_list bandwidths{};                    ///< s_m; empty: the median rule (see bandwidth_rule)
-  bandwidth_list median_multipliers{1};           ///< with the median rule only
-  averaging kernel_reduction = averaging::mean;   ///< over the bandwidths
-  averaging pair_reduction = averaging::mean;     ///< over the pairs of environments that are used
-  bool unbiased = false;                          ///< leave i = j out; may be negative
-  double min_mass = 1e-8;                         ///< an environment counts if its mass exceeds this
+  bandwidth_list bandwidths{};                   ///< s_m; empty: the median rule (see bandwidth_rule)
+  bandwidth_list median_multipliers{1};          ///< with the median rule only
+  averaging kernel_reduction = averaging::mean;  ///< over the bandwidths
+  averaging pair_reduction = averaging::mean;    ///< over the pairs of environments that are used
+  bool unbiased = false;                         ///< leave i = j out; may be negative
+  double min_mass = 1e-8;                        ///< an environment counts if its mass exceeds this
   F kernel{};
 };
 using mmd_options = mmd_options_for<>;
@@ -69,7 +69,8 @@ struct mmd_penalty {
     detail::column_masses<B, T>(be, a.q, masses.vector());
     detail::overlap_map<T, S> const shares{a.q, masses.vector(), o.min_mass};
     if (o.unbiased) be.reduce_cols(b, k * k, shares, detail::sum_fold<>{}, square.vector().part(0, k * k));
-    be.launch(1, detail::choose_pairs<S>{masses.vector(), overlaps, o.min_mass, o.pair_reduction, m, coefficient, a.out.pairs_used});
+    be.launch(1,
+              detail::choose_pairs<S>{masses.vector(), overlaps, o.min_mass, o.pair_reduction, m, coefficient, a.out.pairs_used});
     be.launch(b, detail::split_memberships<T, S>{shares, m, in_k, contrasts, u, a.watch, 1});
     if (!products_wanted && !by_x) return;
 
@@ -82,16 +83,20 @@ struct mmd_penalty {
         view<T, 2, S> const kernel{tiles.data(), high, wide, extent};
         view<T, 2, S> const h = by_x ? view<T, 2, S>{tiles.data() + extent * extent, high, wide, extent} : view<T, 2, S>{};
         x.fill(top, left, kernel);
-        if (by_x) be.template gemm<T>(transpose::no, transpose::yes, T(1), u.row_block(top, high), in_k.row_block(left, wide), T(0), h);
+        if (by_x)
+          be.template gemm<T>(transpose::no, transpose::yes, T(1), u.row_block(top, high), in_k.row_block(left, wide), T(0), h);
         be.launch_2d(high, wide, detail::kernel_tile<F, T, S>{o.kernel, scales.vector(), share, kernel, h});
         if (products_wanted) add_tile<B, T>(be, kernel, contrasts, top, left, kx);
         if (by_x) add_tile<B, T>(be, h, x.augmented(), top, left, hx);
       }
 
-    accumulator const kappa = static_cast<accumulator>(o.kernel(accumulator(0)).value) * share * static_cast<accumulator>(rule.count());
+    accumulator const kappa =
+        static_cast<accumulator>(o.kernel(accumulator(0)).value) * share * static_cast<accumulator>(rule.count());
     if (products_wanted) {
-      be.reduce_cols(b, (k + 1) * (k + 1), detail::contrast_product_map<T, S>{contrasts, kx}, detail::sum_fold<>{}, products.vector());
-      be.launch(1, detail::mmd_finish<F, T, S>{products.matrix(k + 1, k + 1), overlaps, m, coefficient, kappa, e, t, a.out.value});
+      be.reduce_cols(b, (k + 1) * (k + 1), detail::contrast_product_map<T, S>{contrasts, kx}, detail::sum_fold<>{},
+                     products.vector());
+      be.launch(1,
+                detail::mmd_finish<F, T, S>{products.matrix(k + 1, k + 1), overlaps, m, coefficient, kappa, e, t, a.out.value});
     }
     if (by_q) be.launch(b, detail::mmd_grad_q<T, S>{shares, kx, m, e, t, o.unbiased, kappa, a.out.grad_q});
     if (by_x) be.launch_2d(b, d, detail::mmd_grad_outputs<T, S>{x.augmented(), hx, a.out.grad_outputs});
@@ -104,9 +109,11 @@ struct mmd_penalty {
   template <class B, class T>
   static void add_tile(B& be, view<T, 2, typename B::space> tile, view<T, 2, typename B::space> in, index_t top, index_t left,
                        view<T, 2, typename B::space> out) {
-    be.template gemm<T>(transpose::no, transpose::no, T(1), tile, in.row_block(left, tile.cols()), T(1), out.row_block(top, tile.rows()));
+    be.template gemm<T>(transpose::no, transpose::no, T(1), tile, in.row_block(left, tile.cols()), T(1),
+                        out.row_block(top, tile.rows()));
     if (left > top)
-      be.template gemm<T>(transpose::yes, transpose::no, T(1), tile, in.row_block(top, tile.rows()), T(1), out.row_block(left, tile.cols()));
+      be.template gemm<T>(transpose::yes, transpose::no, T(1), tile, in.row_block(top, tile.rows()), T(1),
+                          out.row_block(left, tile.cols()));
   }
 };
 }  // namespace op
@@ -129,7 +136,8 @@ struct mmd_penalty {
 /// distances in float, 9 in double. Scratch: B (2 D + 4 K) scalars and two tiles of 128 x 128; never B x B.
 /// Source: Gretton et al., JMLR 13, 2012, eq. 3 and 5; soft memberships: docs/algorithms/mmd_penalty.md.
 template <backend B, matrix_like X, matrix_like Q, real_scalar T = scalar_of<X>, class O = mmd_options>
-void mmd_penalty(B& be, X const& outputs, Q const& q, std::type_identity_t<mmd_results<T, typename B::space>> results, O const& options = {}) {
+void mmd_penalty(B& be, X const& outputs, Q const& q, std::type_identity_t<mmd_results<T, typename B::space>> results,
+                 O const& options = {}) {
   using S = typename B::space;
   constexpr char const* name = "mmd_penalty";
   detail::mmd_args<T, S> a{as_view(outputs), as_view(q), results, {}};

@@ -77,11 +77,12 @@ struct vrex_penalty {
     if (o.prior == prior_kind::given) be.launch(k_count, detail::note_negative<T, S>{a.prior, a.watch, 2});
     detail::column_masses<B, T>(be, a.q, masses.vector());
     be.launch(1, detail::normalise_prior<T, S>{masses.vector(), a.prior, o.prior, 0, o.min_mass, prior.vector(), {}});
-    be.reduce_cols(a.q.rows(), k_count, detail::weighted_loss_map<T, S>{a.losses, a.q, a.watch}, detail::sum_fold<>{}, risks.vector());
+    be.reduce_cols(a.q.rows(), k_count, detail::weighted_loss_map<T, S>{a.losses, a.q, a.watch}, detail::sum_fold<>{},
+                   risks.vector());
     be.launch(1, detail::vrex_finish<T, S>{masses.vector(), prior.vector(), risks.vector(), slopes.vector(), o.min_mass, a.out});
     if (a.out.grad_losses.given() || a.out.grad_q.given())
       be.launch(a.q.rows(), detail::risk_gradients<T, S>{a.losses, a.q, masses.vector(), risks.vector(), slopes.vector(),
-                                                        a.out.grad_losses, a.out.grad_q});
+                                                         a.out.grad_losses, a.out.grad_q});
   }
 };
 }  // namespace op
@@ -96,11 +97,12 @@ struct vrex_penalty {
 ///
 /// Gradients: dV/dl_i = sum_k 2 p_k (R_k - mean) q_ik / n_k;  dV/dq_ik = 2 p_k (R_k - mean) (l_i - R_k) / n_k.
 /// Edge cases: an inactive environment is left out and the prior renormalised; one active environment, or none,
-/// gives 0. A risk of +inf beside others: value +inf, gradients 0 (the slope has no finite limit). Cost O(B K), scratch 32 K bytes. Source: Krueger et al., arXiv 2003.00688, eq. 8; DomainBed (weight 10
-/// after 500 warm-up steps).
+/// gives 0. A risk of +inf beside others: value +inf, gradients 0 (the slope has no finite limit). Cost O(B K), scratch 32 K
+/// bytes. Source: Krueger et al., arXiv 2003.00688, eq. 8; DomainBed (weight 10 after 500 warm-up steps).
 template <backend B, vector_like L, matrix_like Q, real_scalar T = scalar_of<L>>
-void vrex_penalty(B& be, L const& per_example_losses, Q const& q, std::type_identity_t<vrex_results<T, typename B::space>> results,
-                  vrex_options const& options = {}, std::type_identity_t<view<T const, 1, typename B::space>> prior = {}) {
+void vrex_penalty(B& be, L const& per_example_losses, Q const& q,
+                  std::type_identity_t<vrex_results<T, typename B::space>> results, vrex_options const& options = {},
+                  std::type_identity_t<view<T const, 1, typename B::space>> prior = {}) {
   using S = typename B::space;
   constexpr char const* name = "vrex_penalty";
   detail::vrex_args<T, S> a{as_view(per_example_losses), as_view(q), prior, results, {}};

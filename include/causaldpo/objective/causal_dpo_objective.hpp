@@ -25,15 +25,18 @@ struct causal_dpo_objective {
     // Who was in which circumstances.
     auto q_memory = be.template allocate<T>(soft && !out.q.given() ? b * k : 0);
     view<T, 2, S> const assigned = out.q.given() ? out.q : q_memory.matrix(soft ? b : 0, k);
-    if (soft) causaldpo::soft_assignment(be, in.features, in.centers, {.q = assigned}, assignment);
-    else if (out.q.given()) be.copy(out.q, in.q);
+    if (soft)
+      causaldpo::soft_assignment(be, in.features, in.centers, {.q = assigned}, assignment);
+    else if (out.q.given())
+      be.copy(out.q, in.q);
     view<T const, 2, S> const q = soft ? view<T const, 2, S>(assigned) : in.q;
 
     // The loss of each example; what is dropped leaves every environment.
     auto columns = be.template allocate<T>(6 * b);
     auto rewards = be.template allocate<T>(watched ? b * j : 0);
     auto part = [&](index_t c) { return columns.vector().part(c * b, b); };
-    conditional_results<T, S> forward{.loss = out.loss.given() ? out.loss : part(0), .posterior = out.posterior, .pair_counts = part(1)};
+    conditional_results<T, S> forward{
+        .loss = out.loss.given() ? out.loss : part(0), .posterior = out.posterior, .pair_counts = part(1)};
     if (watched) {
       forward.chosen_rewards = part(2);
       forward.rejected_rewards = rewards.matrix(b, j);
@@ -54,23 +57,32 @@ struct causal_dpo_objective {
     view<T, 2, S> const grad_q = by_q ? view<T, 2, S>{grad_q_memory.data(), b, k} : view<T, 2, S>{};
     view<T, 2, S> const more_grad_q = by_q ? view<T, 2, S>{grad_q_memory.data() + b * k, b, k} : view<T, 2, S>{};
     causaldpo::adjusted_loss(be, forward.loss, kept,
-                  {.value = terms.vector().part(0, 1), .grad_losses = slopes, .grad_q = grad_q, .env_losses = out.env_losses,
-                   .env_mass = out.env_mass, .env_weights = out.env_weights, .updated_prior = out.updated_prior},
-                  o.adjustment, {.prior = in.prior, .prev_env_weights = in.prev_env_weights, .assignment = in.assignment});
+                             {.value = terms.vector().part(0, 1),
+                              .grad_losses = slopes,
+                              .grad_q = grad_q,
+                              .env_losses = out.env_losses,
+                              .env_mass = out.env_mass,
+                              .env_weights = out.env_weights,
+                              .updated_prior = out.updated_prior},
+                             o.adjustment,
+                             {.prior = in.prior, .prev_env_weights = in.prev_env_weights, .assignment = in.assignment});
     detail::add_terms<T, S> total{{}, {0, 0}, out};
     index_t count = 0;
     if (o.mmd) {
-      causaldpo::mmd_penalty(be, in.outputs, kept, {.value = terms.vector().part(++count, 1), .grad_outputs = out.grad_outputs, .grad_q = more_grad_q},
-                  o.mmd->options);
+      causaldpo::mmd_penalty(be, in.outputs, kept,
+                             {.value = terms.vector().part(++count, 1), .grad_outputs = out.grad_outputs, .grad_q = more_grad_q},
+                             o.mmd->options);
       total.weights[count - 1] = o.mmd->weight;
-      if (out.grad_outputs.given()) be.launch_2d(b, in.outputs.cols(), detail::scale_entries<T, S>{o.mmd->weight, out.grad_outputs});
+      if (out.grad_outputs.given())
+        be.launch_2d(b, in.outputs.cols(), detail::scale_entries<T, S>{o.mmd->weight, out.grad_outputs});
       add(be, o.mmd->weight, more_grad_q, grad_q);
     } else if (out.grad_outputs.given()) {
       be.launch_2d(b, in.outputs.cols(), detail::clear_entries<T, S>{out.grad_outputs});
     }
     if (o.vrex) {
-      causaldpo::vrex_penalty(be, forward.loss, kept, {.value = terms.vector().part(++count, 1), .grad_losses = more_slopes, .grad_q = more_grad_q},
-                   o.vrex->options, in.prior);
+      causaldpo::vrex_penalty(be, forward.loss, kept,
+                              {.value = terms.vector().part(++count, 1), .grad_losses = more_slopes, .grad_q = more_grad_q},
+                              o.vrex->options, in.prior);
       total.weights[count - 1] = o.vrex->weight;
       be.launch(b, detail::add_weighted<T, S>{o.vrex->weight, more_slopes, slopes});
       add(be, o.vrex->weight, more_grad_q, grad_q);
@@ -79,7 +91,9 @@ struct causal_dpo_objective {
     be.launch(1, total);
 
     // Back to the log-probabilities, and through the memberships to the features.
-    if (by_logps) preference(be, a, q, o, {.grad_chosen_logps = out.grad_chosen_logps, .grad_rejected_logps = out.grad_rejected_logps}, slopes);
+    if (by_logps)
+      preference(be, a, q, o, {.grad_chosen_logps = out.grad_chosen_logps, .grad_rejected_logps = out.grad_rejected_logps},
+                 slopes);
     if (by_q) {
       be.launch_2d(b, k, detail::keep_rows<T, S>{forward.pair_counts, grad_q, grad_q});
       causaldpo::soft_assignment(be, in.features, in.centers, {.grad_x = out.grad_features}, assignment, grad_q);
@@ -88,29 +102,35 @@ struct causal_dpo_objective {
     }
     if (watched)
       causaldpo::preference_metrics(be,
-                         preference_scores<T, S>{forward.chosen_rewards, forward.rejected_rewards, forward.margins, forward.pair_counts,
-                                                 forward.pair_wins, forward.shifted_margins},
-                         q, out.metrics, slopes);
+                                    preference_scores<T, S>{forward.chosen_rewards, forward.rejected_rewards, forward.margins,
+                                                            forward.pair_counts, forward.pair_wins, forward.shifted_margins},
+                                    q, out.metrics, slopes);
   }
 
  private:
   /// The preference loss, plain or conditional; with `upstream` its gradients are those of sum_i upstream_i loss_i.
   template <class B, class T, class O>
-  static void preference(B& be, detail::objective_args<T, typename B::space> const& a, view<T const, 2, typename B::space> q, O const& o,
-                         std::type_identity_t<conditional_results<T, typename B::space>> const& r,
+  static void preference(B& be, detail::objective_args<T, typename B::space> const& a, view<T const, 2, typename B::space> q,
+                         O const& o, std::type_identity_t<conditional_results<T, typename B::space>> const& r,
                          std::type_identity_t<view<T const, 1, typename B::space>> upstream) {
     auto const& p = o.preference;
     if (o.conditional) {
       using loss_type = std::remove_const_t<decltype(p.loss)>;
-      conditional_options_for<loss_type> const c{p.loss, p.beta, p.reference_free, p.log_ratio_clamp, p.nll_weight, p.reduction,
-                                                 p.dr_beta, o.conditional->mixture, o.conditional->strength};
+      conditional_options_for<loss_type> const c{
+          p.loss,      p.beta,    p.reference_free,       p.log_ratio_clamp,      p.nll_weight,
+          p.reduction, p.dr_beta, o.conditional->mixture, o.conditional->strength};
       causaldpo::conditional_preference(be, a.batch.preference, q, a.batch.offsets, r, c, upstream);
     } else {
       causaldpo::preference_loss(be, a.batch.preference,
-                      {.loss = r.loss, .grad_chosen_logps = r.grad_chosen_logps, .grad_rejected_logps = r.grad_rejected_logps,
-                       .chosen_rewards = r.chosen_rewards, .rejected_rewards = r.rejected_rewards, .margins = r.margins,
-                       .pair_counts = r.pair_counts, .pair_wins = r.pair_wins},
-                      p, upstream);
+                                 {.loss = r.loss,
+                                  .grad_chosen_logps = r.grad_chosen_logps,
+                                  .grad_rejected_logps = r.grad_rejected_logps,
+                                  .chosen_rewards = r.chosen_rewards,
+                                  .rejected_rewards = r.rejected_rewards,
+                                  .margins = r.margins,
+                                  .pair_counts = r.pair_counts,
+                                  .pair_wins = r.pair_wins},
+                                 p, upstream);
     }
   }
 
@@ -123,8 +143,8 @@ struct causal_dpo_objective {
 
   template <class T, class S>
   static bool any_metric(preference_metric_results<T, S> const& m) {
-    return m.chosen_rewards.given() || m.rejected_rewards.given() || m.margins.given() || m.accuracy.given() || m.pair_accuracy.given() ||
-           m.saturation.given() || m.dropped.given() || m.effective_sample_size.given();
+    return m.chosen_rewards.given() || m.rejected_rewards.given() || m.margins.given() || m.accuracy.given() ||
+           m.pair_accuracy.given() || m.saturation.given() || m.dropped.given() || m.effective_sample_size.given();
   }
 };
 }  // namespace op

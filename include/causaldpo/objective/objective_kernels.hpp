@@ -40,7 +40,9 @@ template <class T, class S>
 struct scale_entries {
   accumulator weight;
   view<T, 2, S> x;
-  CAUSALDPO_HD void operator()(index_t i, index_t j) const { x.at(i, j) = static_cast<T>(weight * static_cast<accumulator>(x.at(i, j))); }
+  CAUSALDPO_HD void operator()(index_t i, index_t j) const {
+    x.at(i, j) = static_cast<T>(weight * static_cast<accumulator>(x.at(i, j)));
+  }
 };
 
 /// f(i, j): x = 0.
@@ -67,6 +69,15 @@ struct add_terms {
   }
 };
 
+/// A matrix of b rows and any number of columns, which the message calls `columns`.
+template <class M>
+void expect_rows(char const* op, char const* argument, M const& m, index_t b, char const* columns, char const* why) {
+  std::ostringstream must;
+  must << '[' << b << ", " << columns << ']';
+  if (m.rows() != b) throw_shape(op, argument, m.given() ? shape_text(m.rows(), m.cols()) : "left out", must.str(), why);
+  expect_shape(op, argument, m, b, m.cols(), why);
+}
+
 /// Everything that can be known before the first operation writes.
 template <class T, class S, class O>
 void check_objective(char const* name, objective_args<T, S> const& a, O const& o) {
@@ -76,19 +87,21 @@ void check_objective(char const* name, objective_args<T, S> const& a, O const& o
   index_t const b = a.examples(), j = a.items();
   bool const given = o.environment.kind == environment_kind::given;
   index_t const k = given ? in.q.cols() : in.centers.rows();
-  if (given) expect_shape(name, "q", in.q, b, k, per_example);
+  if (given)
+    expect_rows(name, "q", in.q, b, "K", per_example);
   else {
-    expect_shape(name, "features", in.features, b, in.features.cols(), per_example);
+    expect_rows(name, "features", in.features, b, "F", per_example);
     expect_shape(name, "centers", in.centers, k, in.features.cols(), "as many columns as features");
     expect_option(name, "environment.temperature", o.environment.temperature > 0 && is_finite(o.environment.temperature),
                   o.environment.temperature, "finite and > 0");
   }
-  expect_option(name, "preference.sample_weights", !in.preference.sample_weights.given(), "given", "left out: the adjustment weights the examples");
+  expect_option(name, "preference.sample_weights", !in.preference.sample_weights.given(), "given",
+                "left out: the adjustment weights the examples");
   expect_option(name, "preference.reduction", o.preference.reduction == loss_reduction::mean, "sum or dr_dpo",
                 "mean: the adjustment takes its place");
   visit_loss_option(o.preference.loss, [&]<class L>(L const& l) {
-    preference_options_for<L> const p{l, o.preference.beta, o.preference.reference_free, false, o.preference.log_ratio_clamp,
-                                      o.preference.nll_weight};
+    preference_options_for<L> const p{
+        l, o.preference.beta, o.preference.reference_free, false, o.preference.log_ratio_clamp, o.preference.nll_weight};
     auto const plan = plan_preference<T>(name, p);
     preference_args<T, S> args{.batch = in.preference};
     args.out.loss = out.loss;
@@ -96,7 +109,8 @@ void check_objective(char const* name, objective_args<T, S> const& a, O const& o
     args.out.grad_rejected_logps = out.grad_rejected_logps;
     check_preference_batch(name, args, plan.reference, o.preference.length_normalize, loss_needs_smoothing<L>);
     if (o.conditional)
-      expect_option(name, "preference.loss", shiftable_loss<L>, l.name(), "a function of the margins (sigmoid, hinge, ipo, sdpo, dmpo, ...)");
+      expect_option(name, "preference.loss", shiftable_loss<L>, l.name(),
+                    "a function of the margins (sigmoid, hinge, ipo, sdpo, dmpo, ...)");
   });
   if (o.conditional) {
     expect_option(name, "preference.length_normalize", !o.preference.length_normalize, "true", "false with `conditional`");
@@ -110,13 +124,17 @@ void check_objective(char const* name, objective_args<T, S> const& a, O const& o
   expect_option(name, "posterior", likelihood || !out.posterior.given(), "asked for", "asked of the mixture likelihood only");
   expect_shape_if_given(name, "posterior", out.posterior, b, k, "as q");
   expect_option(name, "adjustment.min_mass", o.adjustment.min_mass >= 0, o.adjustment.min_mass, ">= 0");
-  adjusted_loss_args<T, S> adjustment{in.preference.policy_chosen_logps, {static_cast<T const*>(nullptr), b, k},
-                                      {in.prior, in.prev_env_weights, in.assignment}, {}, o.adjustment.min_mass, {}};
+  adjusted_loss_args<T, S> adjustment{in.preference.policy_chosen_logps,
+                                      {static_cast<T const*>(nullptr), b, k},
+                                      {in.prior, in.prev_env_weights, in.assignment},
+                                      {},
+                                      o.adjustment.min_mass,
+                                      {}};
   adjustment.out.env_weights = out.env_weights;
   adjustment.out.updated_prior = out.updated_prior;
   visit_estimator(o.adjustment.estimator, [&](auto const& e) { check_estimator(name, e, adjustment); });
   if (o.mmd) {
-    expect_shape(name, "outputs", in.outputs, b, in.outputs.cols(), "the penalty mmd needs one row for each example");
+    expect_rows(name, "outputs", in.outputs, b, "D", "the penalty mmd needs one row for each example");
     expect_rule(name, {o.mmd->options.bandwidths, o.mmd->options.median_multipliers});
     expect_option(name, "mmd.weight", is_finite(o.mmd->weight), o.mmd->weight, "finite");
     expect_option(name, "mmd.min_mass", o.mmd->options.min_mass >= 0, o.mmd->options.min_mass, ">= 0");

@@ -17,15 +17,15 @@ namespace causaldpo {
 /// `features` with `centers`.
 template <real_scalar T, memory_space S = host_space>
 struct objective_batch {
-  preference_batch<T, S> preference{};       ///< B pairs of J rejected items each; sample_weights must be left out
-  exposure_offsets<T, S> offsets{};          ///< [B,K], [B*J,K]; only with the option `conditional` (strength not 0)
-  view<T const, 2, S> q{};                   ///< [B,K] memberships, with environment_kind::given
-  view<T const, 2, S> features{};            ///< [B,F] with environment_kind::soft_assignment
-  view<T const, 2, S> centers{};             ///< [K,F] likewise; constants
-  view<T const, 2, S> outputs{};             ///< [B,D] what the penalty mmd compares between environments
-  view<T const, 1, S> prior{};               ///< [K] for the priors `given` and `ema`
-  view<T const, 1, S> prev_env_weights{};    ///< [K] for group_dro
-  view<T const, 2, S> assignment{};          ///< [B,K] for ipw with assignment_kind::given
+  preference_batch<T, S> preference{};     ///< B pairs of J rejected items each; sample_weights must be left out
+  exposure_offsets<T, S> offsets{};        ///< [B,K], [B*J,K]; only with the option `conditional` (strength not 0)
+  view<T const, 2, S> q{};                 ///< [B,K] memberships, with environment_kind::given
+  view<T const, 2, S> features{};          ///< [B,F] with environment_kind::soft_assignment
+  view<T const, 2, S> centers{};           ///< [K,F] likewise; constants
+  view<T const, 2, S> outputs{};           ///< [B,D] what the penalty mmd compares between environments
+  view<T const, 1, S> prior{};             ///< [K] for the priors `given` and `ema`
+  view<T const, 1, S> prev_env_weights{};  ///< [K] for group_dro
+  view<T const, 2, S> assignment{};        ///< [B,K] for ipw with assignment_kind::given
 };
 
 /// Where the memberships come from.
@@ -74,20 +74,20 @@ using objective_options = objective_options_for<>;
 /// Outputs of causal_dpo_objective; a member left out is not computed. Gradients are those of `value`.
 template <real_scalar T, memory_space S = host_space>
 struct objective_results {
-  view<T, 1, S> value{};                  ///< [1] preference_term + sum of weight * penalty
-  view<T, 1, S> preference_term{};        ///< [1] adjusted_loss of the per-example losses
-  view<T, 1, S> penalty_terms{};          ///< [P] unweighted, in the order of the options (mmd, vrex)
-  view<T, 2, S> q{};                      ///< [B,K] memberships, dropped examples included
-  view<T, 1, S> loss{};                   ///< [B] per example, 0 if dropped
-  view<T, 1, S> grad_chosen_logps{};      ///< [B]
-  view<T, 2, S> grad_rejected_logps{};    ///< [B,J]
-  view<T, 2, S> grad_outputs{};           ///< [B,D] 0 without mmd
-  view<T, 2, S> grad_features{};          ///< [B,F] 0 without environment_gradient
-  view<T, 2, S> posterior{};              ///< [B,K] with the mixture `likelihood` only
-  view<T, 1, S> env_losses{};             ///< [K] R_k
-  view<T, 1, S> env_mass{};               ///< [K] n_k over the kept examples
-  view<T, 1, S> env_weights{};            ///< [K] see adjusted_loss; the next prev_env_weights of group_dro
-  view<T, 1, S> updated_prior{};          ///< [K] with prior_kind::ema: the next prior
+  view<T, 1, S> value{};                      ///< [1] preference_term + sum of weight * penalty
+  view<T, 1, S> preference_term{};            ///< [1] adjusted_loss of the per-example losses
+  view<T, 1, S> penalty_terms{};              ///< [P] unweighted, in the order of the options (mmd, vrex)
+  view<T, 2, S> q{};                          ///< [B,K] memberships, dropped examples included
+  view<T, 1, S> loss{};                       ///< [B] per example, 0 if dropped
+  view<T, 1, S> grad_chosen_logps{};          ///< [B]
+  view<T, 2, S> grad_rejected_logps{};        ///< [B,J]
+  view<T, 2, S> grad_outputs{};               ///< [B,D] 0 without mmd
+  view<T, 2, S> grad_features{};              ///< [B,F] 0 without environment_gradient
+  view<T, 2, S> posterior{};                  ///< [B,K] with the mixture `likelihood` only
+  view<T, 1, S> env_losses{};                 ///< [K] R_k
+  view<T, 1, S> env_mass{};                   ///< [K] n_k over the kept examples
+  view<T, 1, S> env_weights{};                ///< [K] see adjusted_loss; the next prev_env_weights of group_dro
+  view<T, 1, S> updated_prior{};              ///< [K] with prior_kind::ema: the next prior
   preference_metric_results<T, S> metrics{};  ///< each [K+1]: the batch, then each environment
 };
 

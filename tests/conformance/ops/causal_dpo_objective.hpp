@@ -22,18 +22,23 @@ inline objective_options read_objective(case_options const& o, std::vector<std::
     options.preference = read_preference_options(preference);
   }
   case_options const environment = o.object("environment");
-  options.environment.kind = environment.choice("kind", options.environment.kind,
-                                                {{"given", environment_kind::given}, {"soft_assignment", environment_kind::soft_assignment}});
-  options.environment.metric = environment.choice("metric", options.environment.metric,
-                                                  {{"euclidean", distance_metric::euclidean}, {"sqeuclidean", distance_metric::sqeuclidean}});
+  options.environment.kind =
+      environment.choice("kind", options.environment.kind,
+                         {{"given", environment_kind::given}, {"soft_assignment", environment_kind::soft_assignment}});
+  options.environment.metric =
+      environment.choice("metric", options.environment.metric,
+                         {{"euclidean", distance_metric::euclidean}, {"sqeuclidean", distance_metric::sqeuclidean}});
   options.environment.temperature = environment.number("temperature", options.environment.temperature);
   options.adjustment = read_adjustment(o.object("adjustment"));
   for (case_options const& p : o.list("penalties")) {
     std::string const kind = p.text("kind", "");
     double const weight = p.number("weight", 1);
-    if (kind == "mmd" && !options.mmd) options.mmd = weighted_penalty<mmd_options>{weight, read_mmd(p)};
-    else if (kind == "vrex" && !options.vrex) options.vrex = weighted_penalty<vrex_options>{weight, read_vrex(p)};
-    else throw p.unknown_value("kind", kind);
+    if (kind == "mmd" && !options.mmd)
+      options.mmd = weighted_penalty<mmd_options>{weight, read_mmd(p)};
+    else if (kind == "vrex" && !options.vrex)
+      options.vrex = weighted_penalty<vrex_options>{weight, read_vrex(p)};
+    else
+      throw p.unknown_value("kind", kind);
     kinds.push_back(kind);
   }
   options.environment_gradient = o.flag("environment_gradient", options.environment_gradient);

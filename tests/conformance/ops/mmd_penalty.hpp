@@ -14,7 +14,8 @@ inline mmd_options read_mmd(case_options const& o) {
     return o.choice(key, averaging::mean, {{"mean", averaging::mean}, {"sum", averaging::sum}});
   };
   mmd_options options;
-  if (o.is_text("bandwidths")) o.choice("bandwidths", 0, {{"median", 0}});
+  if (o.is_text("bandwidths"))
+    o.choice("bandwidths", 0, {{"median", 0}});
   else
     for (double s : o.numbers("bandwidths")) options.bandwidths.push_back(s);
   if (o.has("median_multipliers")) {
@@ -33,13 +34,14 @@ void conform_mmd_penalty(B& be, case_inputs<B, T>& in, case_outputs<B, T>& out) 
   mmd_options const options = read_mmd(in.options());
   auto const x = in.matrix("outputs");
   auto const q = in.matrix("q");
-  mmd_penalty(be, x, q,
-              {.value = out.scalar("value"),
-               .grad_outputs = out.matrix("grad_outputs", x.rows(), x.cols()),
-               .grad_q = out.matrix("grad_q", q.rows(), q.cols()),
-               .bandwidths_used = out.vector("bandwidths_used", bandwidth_rule{options.bandwidths, options.median_multipliers}.count()),
-               .pairs_used = out.integer("pairs_used")},
-              options);
+  mmd_penalty(
+      be, x, q,
+      {.value = out.scalar("value"),
+       .grad_outputs = out.matrix("grad_outputs", x.rows(), x.cols()),
+       .grad_q = out.matrix("grad_q", q.rows(), q.cols()),
+       .bandwidths_used = out.vector("bandwidths_used", bandwidth_rule{options.bandwidths, options.median_multipliers}.count()),
+       .pairs_used = out.integer("pairs_used")},
+      options);
 }
 
 }  // namespace causaldpo::conformance

@@ -47,9 +47,12 @@ tensor read_tensor(json const& value, std::string const& where) {
     throw case_error(where + " has shape " + shape_text(t.shape) + " and " + std::to_string(data.size()) + " numbers");
   t.is_integer = dtype == "i64";
   for (json const& number : data) {
-    if (!t.is_integer) t.real.push_back(read_number(number, where));
-    else if (number.is_number_integer()) t.integer.push_back(number.get<std::int64_t>());
-    else throw case_error(where + ": " + number.dump() + " is not an integer");
+    if (!t.is_integer)
+      t.real.push_back(read_number(number, where));
+    else if (number.is_number_integer())
+      t.integer.push_back(number.get<std::int64_t>());
+    else
+      throw case_error(where + ": " + number.dump() + " is not an integer");
   }
   return t;
 }

@@ -26,7 +26,9 @@ using extents = std::vector<index_t>;
 /// The number of elements: 1 for a scalar.
 index_t element_count(extents const& shape);
 /// The folding of a shape into a matrix: [] -> 1 x 1, [n] -> n x 1, [.., r, c] -> (product of the rest) x c.
-struct folded { index_t rows, cols; };
+struct folded {
+  index_t rows, cols;
+};
 folded fold_to_matrix(extents const& shape);
 /// "[3, 2]", "[]" for a scalar.
 std::string shape_text(extents const& shape);
@@ -39,7 +41,9 @@ struct tensor {
   std::vector<std::int64_t> integer;
 };
 
-struct tolerance_pair { double relative = 0, absolute = 0; };
+struct tolerance_pair {
+  double relative = 0, absolute = 0;
+};
 
 struct golden_case {
   std::string name, op, note;

@@ -14,8 +14,10 @@ namespace {
 
 std::string number_text(double x) {
   std::ostringstream text;
-  if (std::isnan(x)) text << "nan";
-  else text << std::setprecision(std::isfinite(x) && std::abs(x) < 1e15 && x == std::floor(x) ? 15 : 9) << x;
+  if (std::isnan(x))
+    text << "nan";
+  else
+    text << std::setprecision(std::isfinite(x) && std::abs(x) < 1e15 && x == std::floor(x) ? 15 : 9) << x;
   return text.str();
 }
 
@@ -72,7 +74,9 @@ comparison compare_tensor(std::string const& name, tensor const& actual, tensor 
 comparison compare_case(std::map<std::string, tensor> const& actual, golden_case const& c, tolerance_pair tolerance) {
   comparison worst;
   std::string others;
-  auto const badness = [](comparison const& r) { return r.allowed > 0 ? r.error / r.allowed : r.error > 0 ? std::numeric_limits<double>::infinity() : 0; };
+  auto const badness = [](comparison const& r) {
+    return r.allowed > 0 ? r.error / r.allowed : r.error > 0 ? std::numeric_limits<double>::infinity() : 0;
+  };
   for (auto const& entry : c.expected) {
     std::string const& name = entry.first;
     comparison result;

@@ -77,7 +77,9 @@ class case_inputs {
 
  private:
   template <class E>
-  struct buffer { std::vector<E> given, before; };
+  struct buffer {
+    std::vector<E> given, before;
+  };
   template <class E>
   using buffers = std::deque<buffer<E>>;
 

@@ -21,7 +21,9 @@ struct arguments {
   std::vector<std::string> ops, paths;
 };
 
-struct counts { int passed = 0, failed = 0, skipped = 0; };
+struct counts {
+  int passed = 0, failed = 0, skipped = 0;
+};
 
 /// Glob with `*` only.
 bool matches(std::string const& pattern, std::string const& name, std::size_t p = 0, std::size_t n = 0) {
@@ -67,7 +69,8 @@ std::vector<fs::path> case_files(std::string const& path) {
   return files;
 }
 
-void run_file(fs::path const& file, arguments const& args, std::vector<std::string> const& deferred, std::set<std::string>& seen, counts& n) {
+void run_file(fs::path const& file, arguments const& args, std::vector<std::string> const& deferred, std::set<std::string>& seen,
+              counts& n) {
   golden_case c;
   try {
     c = read_case(file);
@@ -120,11 +123,17 @@ int main(int argc, char** argv) {
   arguments args;
   std::string backends;
   for (std::string const& name : registered_backends()) backends += (backends.empty() ? "" : ", ") + name;
-  CLI::App app{"Runs golden cases through causaldpo and compares.\nPrints `ok NAME`, `FAIL NAME: why` or `skip NAME: why` for each case, then the counts.\n"
-               "Exit status: 0 if nothing failed, 1 if something did, 2 for a wrong call.", "conformance"};
+  CLI::App app{
+      "Runs golden cases through causaldpo and compares.\nPrints `ok NAME`, `FAIL NAME: why` or `skip NAME: why` for each case, "
+      "then the counts.\n"
+      "Exit status: 0 if nothing failed, 1 if something did, 2 for a wrong call.",
+      "conformance"};
   app.add_option("--backend", args.backend, "what runs the operations: " + backends)->capture_default_str();
   app.add_option("--scalar", args.scalar, "f64 or f32")->capture_default_str()->check(CLI::IsMember({"f64", "f32"}));
-  app.add_option("--op", args.ops, "run only the cases of this operation; may be repeated")->take_all()->expected(1)->allow_extra_args(false);
+  app.add_option("--op", args.ops, "run only the cases of this operation; may be repeated")
+      ->take_all()
+      ->expected(1)
+      ->allow_extra_args(false);
   app.add_option("--deferred", args.deferred_file, "a file of case names (* matches anything) that are skipped");
   app.add_option("PATH", args.paths, "case files, or folders of them")->required();
   try {

@@ -27,7 +27,9 @@ class case_outputs {
 
   view<T, 1, space> scalar(std::string const& name) { return {put_reals(name, {}), 1}; }
   view<T, 1, space> vector(std::string const& name, index_t n) { return {put_reals(name, {n}), n}; }
-  view<T, 2, space> matrix(std::string const& name, index_t rows, index_t cols) { return {put_reals(name, {rows, cols}), rows, cols}; }
+  view<T, 2, space> matrix(std::string const& name, index_t rows, index_t cols) {
+    return {put_reals(name, {rows, cols}), rows, cols};
+  }
   /// Any shape, seen as a matrix: [n] is n x 1, [B,J,K] is B*J x K. `out.tensor("grad_x", in.shape("x"))`.
   view<T, 2, space> tensor(std::string const& name, extents const& shape) {
     folded const f = fold_to_matrix(shape);
@@ -59,7 +61,9 @@ class case_outputs {
     all.back().data.assign(n, fill);
     return all.back().data.data();
   }
-  T* put_reals(std::string const& name, extents shape) { return add(real_, name, std::move(shape), std::numeric_limits<T>::quiet_NaN()); }
+  T* put_reals(std::string const& name, extents shape) {
+    return add(real_, name, std::move(shape), std::numeric_limits<T>::quiet_NaN());
+  }
   std::int64_t* put_integers(std::string const& name, extents shape) {
     return add(integer_, name, std::move(shape), std::numeric_limits<std::int64_t>::min());
   }

@@ -69,6 +69,7 @@ struct objective_options_for {
   /// How many penalties there are: the length of `penalty_terms`.
   constexpr int penalty_count() const { return (mmd ? 1 : 0) + (vrex ? 1 : 0); }
 };
+/// Options of causal_dpo_objective with what the library brings.
 using objective_options = objective_options_for<>;
 
 /// Outputs of causal_dpo_objective; a member left out is not computed. Gradients are those of `value`.

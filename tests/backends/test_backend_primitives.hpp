@@ -36,7 +36,8 @@ struct lane_work {
   view<T, 1> y;
   view<T, 2> out;  // [n, 2], padded
   nan_watch watch;
-  template <class L> CAUSALDPO_HD void operator()(L const& lane) const {
+  template <class L>
+  CAUSALDPO_HD void operator()(L const& lane) const {
     using V = typename L::value;
     auto const use = lane.flags_column(flags, 1);
     V const a = lane.load(x), b = lane.load_column(m, 2), c = lane.load_column_if(use, m, 0, L::broadcast(T(5)));
@@ -52,7 +53,8 @@ struct lane_cells {
   using lane_scalar = T;
   view<T const, 2> m;
   view<T, 2> out;
-  template <class L> CAUSALDPO_HD void operator()(index_t i, L const& lane) const {
+  template <class L>
+  CAUSALDPO_HD void operator()(index_t i, L const& lane) const {
     using V = typename L::value;
     lane.store_row(out, i, math::max<V>(lane.load_row(m, i), L::broadcast(static_cast<T>(i))));
   }
@@ -80,7 +82,9 @@ struct affine_fold {
   CAUSALDPO_HD affine operator()(affine f, affine g) const { return {f.a * g.a, f.b * g.a + g.b}; }
 };
 struct affine_map {
-  CAUSALDPO_HD affine operator()(index_t i) const { return {static_cast<std::uint32_t>(2 * i + 3), static_cast<std::uint32_t>(i * i + 1)}; }
+  CAUSALDPO_HD affine operator()(index_t i) const {
+    return {static_cast<std::uint32_t>(2 * i + 3), static_cast<std::uint32_t>(i * i + 1)};
+  }
   CAUSALDPO_HD affine operator()(index_t i, index_t j) const { return (*this)(i * 31 + j); }
 };
 
@@ -117,7 +121,7 @@ TEST_CASE_TEMPLATE("primitives: lanes do what scalars do", Cell, CAUSALDPO_TEST_
       for (auto& f : flags) f = static_cast<std::uint8_t>(random.below(3));
       std::vector<T> y(static_cast<std::size_t>(n)), y_expected = y;
       auto out = before, out_expected = before;
-      lane_work<T> work{x, matrix(m.data(), n, 3, ldm), matrix(static_cast<std::uint8_t const*>(flags.data()), n, 2, ldf),
+      lane_work<T> work{x, matrix(m.data(), n, 3, ldm),   matrix(static_cast<std::uint8_t const*>(flags.data()), n, 2, ldf),
                         y, matrix(out.data(), n, 2, ldo), {}};
       be.launch(n, work);
       work.y = y_expected;
@@ -143,21 +147,25 @@ TEST_CASE_TEMPLATE("primitives: lanes do what scalars do", Cell, CAUSALDPO_TEST_
     }
 }
 
-TEST_CASE_TEMPLATE("primitives: lanes read masked slots only where the mask allows, and note NaN by position", Cell, CAUSALDPO_TEST_CELLS) {
+TEST_CASE_TEMPLATE("primitives: lanes read masked slots only where the mask allows, and note NaN by position", Cell,
+                   CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;
   index_t const n = 67;
-  std::vector<T> x(static_cast<std::size_t>(n), T(1)), m(static_cast<std::size_t>(3 * n), T(2)), y(x.size()), out(static_cast<std::size_t>(2 * n));
+  std::vector<T> x(static_cast<std::size_t>(n), T(1)), m(static_cast<std::size_t>(3 * n), T(2)), y(x.size()),
+      out(static_cast<std::size_t>(2 * n));
   std::vector<std::uint8_t> flags(static_cast<std::size_t>(2 * n), 1);
   T const nan = std::numeric_limits<T>::quiet_NaN();
   m[3 * 40] = nan;
   flags[2 * 40 + 1] = 0;
   x[66] = x[35] = nan;
   nan_watch const watch = be.open_watch();
-  be.launch(n, lane_work<T>{x, matrix(m.data(), n, 3), matrix(static_cast<std::uint8_t const*>(flags.data()), n, 2), y, matrix(out.data(), n, 2), watch});
+  be.launch(n, lane_work<T>{x, matrix(m.data(), n, 3), matrix(static_cast<std::uint8_t const*>(flags.data()), n, 2), y,
+                            matrix(out.data(), n, 2), watch});
   CHECK(out[2 * 40 + 1] == T(-4));  // a - otherwise
   char const* const names[] = {"a", "b", "x"};
-  CHECK_THROWS_WITH_AS(be.close_watch(watch, "op", names, 3), doctest::Contains("op: x holds a NaN at flat position 106"), value_error);
+  CHECK_THROWS_WITH_AS(be.close_watch(watch, "op", names, 3), doctest::Contains("op: x holds a NaN at flat position 106"),
+                       value_error);
 
   nan_watch const outer = be.open_watch(), inner = be.open_watch();
   inner.note(0, 3);
@@ -178,7 +186,8 @@ TEST_CASE_TEMPLATE("primitives: reductions fold every term once and in order", C
   for (index_t rows : {0, 1, 2, 7, 8, 9, 1025, 3000})
     for (index_t cols : {0, 1, 31, 32, 33, 511, 513, 5000}) {
       if (rows * cols > 600000) continue;
-      std::vector<std::uint32_t> by_row(static_cast<std::size_t>(rows)), by_col(static_cast<std::size_t>(cols)), r = by_row, c = by_col;
+      std::vector<std::uint32_t> by_row(static_cast<std::size_t>(rows)), by_col(static_cast<std::size_t>(cols)), r = by_row,
+                                                                                                                 c = by_col;
       be.reduce_rows(rows, cols, affine_map{}, affine_fold{}, vector(by_row.data(), rows));
       be.reduce_cols(rows, cols, affine_map{}, affine_fold{}, vector(by_col.data(), cols));
       std::vector<affine> down(static_cast<std::size_t>(cols));
@@ -204,14 +213,16 @@ TEST_CASE_TEMPLATE("primitives: sums in double, largest, and log-sum-exp at its 
   std::vector<T> const ones(100000, T(0.1));
   T sum = 0;
   be.reduce(100000, read_vector<T>{ones}, detail::sum_fold<>{}, scalar(&sum));
-  CHECK(std::abs(static_cast<double>(sum) - 1e5 * static_cast<double>(T(0.1))) < 1e-7 + 1e4 * static_cast<double>(std::numeric_limits<T>::epsilon()));
+  CHECK(std::abs(static_cast<double>(sum) - 1e5 * static_cast<double>(T(0.1))) <
+        1e-7 + 1e4 * static_cast<double>(std::numeric_limits<T>::epsilon()));
 
   random_source random(3);
   index_t const rows = 37, cols = 1031, ld = 1040;
   auto m = random.normals<T>(rows * ld, 30);
   for (index_t j = 0; j < cols; ++j) m[static_cast<std::size_t>(5 * ld + j)] = -inf;
   m[static_cast<std::size_t>(6 * ld + 700)] = inf;
-  std::vector<T> lse(static_cast<std::size_t>(rows)), expected = lse, largest(static_cast<std::size_t>(cols)), largest_expected(largest.size(), -inf);
+  std::vector<T> lse(static_cast<std::size_t>(rows)), expected = lse, largest(static_cast<std::size_t>(cols)),
+                                                      largest_expected(largest.size(), -inf);
   view<T const, 2> const v = matrix(static_cast<T const*>(m.data()), rows, cols, ld);
   be.reduce_rows(rows, cols, read_matrix<T>{v}, detail::log_sum_exp_fold{}, vector(lse.data(), rows));
   be.reduce_cols(rows, cols, read_matrix<T>{v}, detail::max_fold<T>{}, vector(largest.data(), cols));
@@ -270,7 +281,8 @@ TEST_CASE_TEMPLATE("primitives: copy and gemm through padded views", Cell, CAUSA
                 }
                 double sum = 0;
                 for (index_t k = 0; k < inner; ++k)
-                  sum += static_cast<double>(form % 2 ? va(k, i) : va(i, k)) * static_cast<double>(form / 2 ? vb(j, k) : vb(k, j));
+                  sum +=
+                      static_cast<double>(form % 2 ? va(k, i) : va(i, k)) * static_cast<double>(form / 2 ? vb(j, k) : vb(k, j));
                 expected[e] = static_cast<T>(1.5 * sum + 2 * static_cast<double>(beta));
               }
             CHECK(relative_error(c, expected) < tolerance<T>(inner));

@@ -25,7 +25,8 @@ struct heavy_lane {
   using lane_scalar = double;
   view<double const, 1> x;
   view<double, 1> y;
-  template <class L> void operator()(L const& lane) const {
+  template <class L>
+  void operator()(L const& lane) const {
     using V = typename L::value;
     V s = lane.load(x);
     for (int k = 0; k < 30; ++k) s = math::sigmoid<V>(s) + math::tanh<V>(s);
@@ -88,7 +89,8 @@ TEST_CASE("eigen: gemm gives the same bits again for a given number of threads, 
     eigen_backend be({.threads = threads});
     std::vector<float> first(301 * 190), second(first.size());
     auto multiply = [&](std::vector<float>& c) {
-      be.gemm(transpose::no, transpose::no, 1.0F, matrix(a.data(), 301, 150), matrix(b.data(), 150, 190), 0.0F, matrix(c.data(), 301, 190));
+      be.gemm(transpose::no, transpose::no, 1.0F, matrix(a.data(), 301, 150), matrix(b.data(), 150, 190), 0.0F,
+              matrix(c.data(), 301, 190));
     };
     multiply(first);
     be.team().split(0, 2, [&](index_t part) {
@@ -115,8 +117,27 @@ TEST_CASE_TEMPLATE("eigen: pack mathematics within 8 ulp everywhere, exact at th
   using limits = std::numeric_limits<T>;
   T const inf = limits::infinity();
   random_source random(7);
-  std::vector<T> any{0, -T(0), inf, -inf, limits::quiet_NaN(), limits::max(), limits::lowest(), limits::min(), -limits::min(), limits::denorm_min(),
-                     -limits::denorm_min(), T(88.5), T(88.72), T(88.73), T(-87.5), T(-100), T(-104), T(709.78), T(-708.5), T(-745), T(-746)};
+  std::vector<T> any{0,
+                     -T(0),
+                     inf,
+                     -inf,
+                     limits::quiet_NaN(),
+                     limits::max(),
+                     limits::lowest(),
+                     limits::min(),
+                     -limits::min(),
+                     limits::denorm_min(),
+                     -limits::denorm_min(),
+                     T(88.5),
+                     T(88.72),
+                     T(88.73),
+                     T(-87.5),
+                     T(-100),
+                     T(-104),
+                     T(709.78),
+                     T(-708.5),
+                     T(-745),
+                     T(-746)};
   std::vector<T> positive, above_minus_one{-1, 0, inf, limits::denorm_min(), limits::max(), limits::quiet_NaN()};
   for (int i = 0; i < 20000; ++i) {
     double const u = random.uniform(-1, 1), magnitude = std::pow(10.0, random.uniform(-30, 2.9));
@@ -172,7 +193,8 @@ TEST_CASE("eigen: matrices, maps, blocks and vectors become views of the same me
   CHECK(as_view(transposed).ld() == 3);
 
   std::vector<float> memory(20);
-  Eigen::Map<Eigen::Matrix<float, -1, -1, Eigen::RowMajor>, 0, Eigen::OuterStride<>> map(memory.data(), 3, 4, Eigen::OuterStride<>(6));
+  Eigen::Map<Eigen::Matrix<float, -1, -1, Eigen::RowMajor>, 0, Eigen::OuterStride<>> map(memory.data(), 3, 4,
+                                                                                         Eigen::OuterStride<>(6));
   CHECK(as_view(map).ld() == 6);
   Eigen::Map<Eigen::VectorXf const> read_only(memory.data(), 20);
   static_assert(std::is_same_v<decltype(as_view(read_only)), view<float const, 1>>);

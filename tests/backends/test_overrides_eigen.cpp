@@ -33,14 +33,27 @@ struct head_problem {
   template <class Run>
   outputs run(eigen_backend& be, fused_linear_options const& options, Run const& how) const {
     auto size = [](index_t k) { return static_cast<std::size_t>(k); };
-    outputs o{std::vector<T>(size(n)), std::vector<T>(size(n)), std::vector<T>(size(n * (d + pad)), T(9)), std::vector<T>(size(v * (d + pad)), T(9)),
-              std::vector<T>(size(v)), std::vector<T>(size(full ? n : 0)), std::vector<T>(size(full ? n : 0))};
-    fused_linear_results<T> r{.logps = o.logps, .lse = o.lse, .grad_hidden = matrix(o.grad_hidden.data(), n, d, d + pad),
-                              .grad_weight = matrix(o.grad_weight.data(), v, d, d + pad), .grad_bias = o.grad_bias};
+    outputs o{std::vector<T>(size(n)),
+              std::vector<T>(size(n)),
+              std::vector<T>(size(n * (d + pad)), T(9)),
+              std::vector<T>(size(v * (d + pad)), T(9)),
+              std::vector<T>(size(v)),
+              std::vector<T>(size(full ? n : 0)),
+              std::vector<T>(size(full ? n : 0))};
+    fused_linear_results<T> r{.logps = o.logps,
+                              .lse = o.lse,
+                              .grad_hidden = matrix(o.grad_hidden.data(), n, d, d + pad),
+                              .grad_weight = matrix(o.grad_weight.data(), v, d, d + pad),
+                              .grad_bias = o.grad_bias};
     if (full) r.entropy = o.entropy, r.log_sum_p2 = o.log_sum_p2;
     nan_watch const watch = be.open_watch();
-    fused_linear_args<T, host_space> const args{matrix(hidden.data(), n, d, d + pad), matrix(weight.data(), v, d, d + pad),
-                                                with_bias ? view<T const, 1>(bias) : view<T const, 1>{}, index_view<>(targets), upstream, r, watch};
+    fused_linear_args<T, host_space> const args{matrix(hidden.data(), n, d, d + pad),
+                                                matrix(weight.data(), v, d, d + pad),
+                                                with_bias ? view<T const, 1>(bias) : view<T const, 1>{},
+                                                index_view<>(targets),
+                                                upstream,
+                                                r,
+                                                watch};
     how(args, options);
     be.drop_watch(watch);
     return o;
@@ -80,7 +93,8 @@ TEST_CASE_TEMPLATE("overrides: fused_linear_logps against its generic body", T, 
   for (int threads : {1, 2, 3}) {
     check_head<T>({1, 1, 1, 0, false, true}, {}, threads);
     check_head<T>({37, 17, 129, 3, true, true}, {.row_tile = 16, .vocabulary_tile = 64}, threads);
-    check_head<T>({129, 33, 1031, 1, true, false}, {.logit_softcap = 3, .temperature = 0.7, .row_tile = 64, .vocabulary_tile = 128}, threads);
+    check_head<T>({129, 33, 1031, 1, true, false},
+                  {.logit_softcap = 3, .temperature = 0.7, .row_tile = 64, .vocabulary_tile = 128}, threads);
     check_head<T>({65, 20, 700, 0, false, true}, {.temperature = 2, .row_tile = 32}, threads);
     check_head<T>({64, 8, 0, 2, false, false}, {}, threads);
     check_head<T>({0, 8, 70, 2, true, true}, {}, threads);
@@ -100,13 +114,24 @@ TEST_CASE("overrides: fused_linear_logps needs bounded scratch for any number of
 TEST_CASE_TEMPLATE("overrides: batched_gemm against its generic body, few large products and many small ones", T, float, double) {
   static_assert(overrides<op::batched_gemm, eigen_backend>);
   for (int threads : {1, 2, 3})
-    for (auto [count, m, n, inner] : {std::array<index_t, 4>{1, 130, 140, 150}, {2, 90, 130, 200}, {400, 7, 5, 9}, {33, 50, 50, 32}}) {
+    for (auto [count, m, n, inner] :
+         {std::array<index_t, 4>{1, 130, 140, 150}, {2, 90, 130, 200}, {400, 7, 5, 9}, {33, 50, 50, 32}}) {
       eigen_backend be({.threads = threads});
       random_source random(static_cast<std::uint64_t>(count + m));
-      auto const a = random.normals<T>(count * m * inner), b = random.normals<T>(count * inner * n), start = random.normals<T>(count * m * n);
+      auto const a = random.normals<T>(count * m * inner), b = random.normals<T>(count * inner * n),
+                 start = random.normals<T>(count * m * n);
       auto expected = start, actual = start;
-      detail::batched_gemm_args<T, host_space> args{count, transpose::no, transpose::no, T(1.5), matrix(a.data(), m, inner), m * inner,
-                                                    matrix(b.data(), inner, n), inner * n, T(-1), matrix(expected.data(), m, n), m * n};
+      detail::batched_gemm_args<T, host_space> args{count,
+                                                    transpose::no,
+                                                    transpose::no,
+                                                    T(1.5),
+                                                    matrix(a.data(), m, inner),
+                                                    m * inner,
+                                                    matrix(b.data(), inner, n),
+                                                    inner * n,
+                                                    T(-1),
+                                                    matrix(expected.data(), m, n),
+                                                    m * n};
       op::batched_gemm::generic(be, args);
       args.c = matrix(actual.data(), m, n);
       override_for(op::batched_gemm{}, be, args);

@@ -61,13 +61,18 @@ void batched_gemm(B& be, index_t count, transpose ta, transpose tb, std::type_id
   constexpr char const* name = "batched_gemm";
   index_t const m = c.rows(), n = c.cols(), inner = ta == transpose::no ? a.cols() : a.rows();
   detail::expect_option(name, "count", count >= 0, count, ">= 0");
-  if (ta == transpose::no) detail::expect_shape(name, "a", a, m, inner, "a row for each row of c");
-  else detail::expect_shape(name, "a", a, inner, m, "transposed: a column for each row of c");
-  if (tb == transpose::no) detail::expect_shape(name, "b", b, inner, n, "op(a)'s columns by c's columns");
-  else detail::expect_shape(name, "b", b, n, inner, "transposed: c's columns by op(a)'s columns");
+  if (ta == transpose::no)
+    detail::expect_shape(name, "a", a, m, inner, "a row for each row of c");
+  else
+    detail::expect_shape(name, "a", a, inner, m, "transposed: a column for each row of c");
+  if (tb == transpose::no)
+    detail::expect_shape(name, "b", b, inner, n, "op(a)'s columns by c's columns");
+  else
+    detail::expect_shape(name, "b", b, n, inner, "transposed: c's columns by op(a)'s columns");
   detail::expect_shape(name, "c", c, m, n, "the result");
   detail::expect_option(name, "stride_c", count < 2 || stride_c != 0, stride_c, "other than 0: the results must not overlap");
-  detail::run<op::batched_gemm>(be, detail::batched_gemm_args<T, typename B::space>{count, ta, tb, alpha, a, stride_a, b, stride_b, beta, c, stride_c});
+  detail::run<op::batched_gemm>(
+      be, detail::batched_gemm_args<T, typename B::space>{count, ta, tb, alpha, a, stride_a, b, stride_b, beta, c, stride_c});
 }
 
 }  // namespace causaldpo

@@ -42,7 +42,8 @@ class eigen_backend : public detail::host_memory {
   }
   template <class T>
   void copy(view<T, 2> destination, view<T const, 2> source) {
-    index_t const rows = source.rows(), cols = source.cols(), step = std::max<index_t>(1, copy_block / std::max<index_t>(1, cols));
+    index_t const rows = source.rows(), cols = source.cols(),
+                  step = std::max<index_t>(1, copy_block / std::max<index_t>(1, cols));
     team_.for_each(ceil_div(rows, step), [&](index_t b) {
       for (index_t i = b * step; i < std::min(rows, (b + 1) * step); ++i)
         std::copy_n(source.data() + i * source.ld(), cols, destination.data() + i * destination.ld());
@@ -68,18 +69,22 @@ class eigen_backend : public detail::host_memory {
 
   template <class Map, class Fold, class U>
   void reduce(index_t n, Map map, Fold fold, view<U, 1> out) {
-    out(0) = static_cast<U>(fold_all(n, [&map](index_t i) { return map(i); }, fold));
+    out(0) = static_cast<U>(fold_all(
+        n, [&map](index_t i) { return map(i); }, fold));
   }
   /// Long rows, few of them, are each cut into blocks; otherwise a row is folded from left to right.
   template <class Map, class Fold, class U>
   void reduce_rows(index_t rows, index_t cols, Map map, Fold fold, view<U, 1> out) {
     if (rows < 8 && cols > 4 * fold_block) {
-      for (index_t i = 0; i < rows; ++i) out(i) = static_cast<U>(fold_all(cols, [&map, i](index_t j) { return map(i, j); }, fold));
+      for (index_t i = 0; i < rows; ++i)
+        out(i) = static_cast<U>(fold_all(
+            cols, [&map, i](index_t j) { return map(i, j); }, fold));
       return;
     }
     index_t const step = std::max<index_t>(1, 1024 / std::max<index_t>(1, cols)) * 4;
     team_.for_each(ceil_div(rows, step), [&](index_t b) {
-      for (index_t i = b * step; i < std::min(rows, (b + 1) * step); i += 4) fold_rows(i, std::min<index_t>(4, rows - i), cols, map, fold, out);
+      for (index_t i = b * step; i < std::min(rows, (b + 1) * step); i += 4)
+        fold_rows(i, std::min<index_t>(4, rows - i), cols, map, fold, out);
     });
   }
   /// Blocks of rows are folded apart where rows are many and columns few, then joined in order.
@@ -87,7 +92,8 @@ class eigen_backend : public detail::host_memory {
   void reduce_cols(index_t rows, index_t cols, Map map, Fold fold, view<U, 1> out) {
     using carried = typename Fold::value_type;
     if (cols <= 0) return;
-    index_t const tall = cols >= 16 * strip || rows <= fold_block ? std::max<index_t>(rows, 1) : std::max(fold_block, ceil_div(rows, 64));
+    index_t const tall =
+        cols >= 16 * strip || rows <= fold_block ? std::max<index_t>(rows, 1) : std::max(fold_block, ceil_div(rows, 64));
     index_t const down = std::max<index_t>(1, ceil_div(rows, tall)), across = ceil_div(cols, strip);
     auto const partial = allocate<carried>(down > 1 ? down * cols : 0);
     team_.for_each(down * across, [&](index_t b) {
@@ -97,8 +103,10 @@ class eigen_backend : public detail::host_memory {
       for (index_t i = top; i < std::min(rows, top + tall); ++i)
         for (index_t j = 0; j < wide; ++j) sums[j] = fold(sums[j], static_cast<carried>(map(i, left + j)));
       for (index_t j = 0; j < wide; ++j) {
-        if (down > 1) partial.data()[b / across * cols + left + j] = sums[j];
-        else out(left + j) = static_cast<U>(sums[j]);
+        if (down > 1)
+          partial.data()[b / across * cols + left + j] = sums[j];
+        else
+          out(left + j) = static_cast<U>(sums[j]);
       }
     });
     if (down == 1) return;
@@ -184,7 +192,8 @@ class eigen_backend : public detail::host_memory {
         s2 = fold(s2, static_cast<carried>(map(i + 2, j)));
         s3 = fold(s3, static_cast<carried>(map(i + 3, j)));
       }
-      out(i) = static_cast<U>(s0), out(i + 1) = static_cast<U>(s1), out(i + 2) = static_cast<U>(s2), out(i + 3) = static_cast<U>(s3);
+      out(i) = static_cast<U>(s0), out(i + 1) = static_cast<U>(s1), out(i + 2) = static_cast<U>(s2),
+      out(i + 3) = static_cast<U>(s3);
       return;
     }
     for (index_t r = i; r < i + count; ++r) {
@@ -201,15 +210,18 @@ static_assert(backend<eigen_backend>);
 
 // What this backend replaces (detail/dispatch.hpp). tests/backends holds each against `Op::generic`.
 
-template <> inline constexpr bool overrides<op::batched_gemm, eigen_backend> = true;
+template <>
+inline constexpr bool overrides<op::batched_gemm, eigen_backend> = true;
 template <real_scalar T>
 void override_for(op::batched_gemm, eigen_backend& be, detail::batched_gemm_args<T, host_space> const& args) {
   detail::eigen_batched_gemm(be, args);
 }
 
-template <> inline constexpr bool overrides<op::fused_linear_logps, eigen_backend> = true;
+template <>
+inline constexpr bool overrides<op::fused_linear_logps, eigen_backend> = true;
 template <real_scalar T>
-void override_for(op::fused_linear_logps, eigen_backend& be, fused_linear_args<T, host_space> const& args, fused_linear_options const& options) {
+void override_for(op::fused_linear_logps, eigen_backend& be, fused_linear_args<T, host_space> const& args,
+                  fused_linear_options const& options) {
   detail::eigen_linear_head<eigen_backend, T>(be, args, options).run();
 }
 

@@ -13,21 +13,25 @@ namespace causaldpo {
 
 namespace detail {
 /// Any dense type of Eigen: Matrix, Array, Map, Block, VectorBlock, Transpose, ..., and expressions of them.
-template <class D> void from_dense_base(Eigen::DenseBase<D> const&);
+template <class D>
+void from_dense_base(Eigen::DenseBase<D> const&);
 template <class X>
-concept eigen_dense = requires(X const& x) { from_dense_base(x); };
+concept eigen_dense = requires(X const& x) {
+  from_dense_base(x);
+};
 
 /// The element type of an Eigen object as it may be accessed: const unless it can be assigned to.
 template <class X>
-using eigen_element = std::conditional_t<(static_cast<int>(X::Flags) & static_cast<int>(Eigen::LvalueBit)) != 0 &&
-                                             !std::is_const_v<X>,
-                                         typename X::Scalar, typename X::Scalar const>;
+using eigen_element =
+    std::conditional_t<(static_cast<int>(X::Flags) & static_cast<int>(Eigen::LvalueBit)) != 0 && !std::is_const_v<X>,
+                       typename X::Scalar, typename X::Scalar const>;
 }  // namespace detail
 
 /// | Eigen type | view |
 /// |---|---|
 /// | vector or array of either orientation, its `segment`, a row of a row-major matrix, a column of a column-major one | rank 1 |
-/// | row-major matrix, array or map (inner stride 1), its blocks, `transpose()` of a column-major one | rank 2, ld = outer stride |
+/// | row-major matrix, array or map (inner stride 1), its blocks, `transpose()` of a column-major one | rank 2, ld = outer stride
+/// |
 ///
 /// Refused, with advice: a column-major matrix, a vector with an inner stride (a column of a row-major matrix), an
 /// expression that is not memory (`a + b`).
@@ -36,7 +40,7 @@ struct adapt<X> {
   static constexpr int rank = X::IsVectorAtCompileTime ? 1 : 2;
 
   template <class Y>
-    requires std::same_as<std::remove_const_t<Y>, X>
+  requires std::same_as<std::remove_const_t<Y>, X>
   static causaldpo::view<detail::eigen_element<Y>, rank> view(Y& x) {
     constexpr bool is_memory = (static_cast<int>(X::Flags) & static_cast<int>(Eigen::DirectAccessBit)) != 0;
     static_assert(is_memory,

@@ -19,25 +19,41 @@ class eigen_lane {
   explicit eigen_lane(index_t first) : first_(first) {}
   index_t first() const { return first_; }
 
-  template <class U, class S> value load(view<U, 1, S> v) const { return gather(v.data() + first_, 1); }
-  template <class S> void store(view<T, 1, S> v, value x) const { x.store(v.data() + first_); }
-  template <class U, class S> value load_column(view<U, 2, S> m, index_t column) const {
+  template <class U, class S>
+  value load(view<U, 1, S> v) const {
+    return gather(v.data() + first_, 1);
+  }
+  template <class S>
+  void store(view<T, 1, S> v, value x) const {
+    x.store(v.data() + first_);
+  }
+  template <class U, class S>
+  value load_column(view<U, 2, S> m, index_t column) const {
     return gather(m.data() + first_ * m.ld() + column, m.ld());
   }
-  template <class S> void store_column(view<T, 2, S> m, index_t column, value x) const {
+  template <class S>
+  void store_column(view<T, 2, S> m, index_t column, value x) const {
     T* const p = m.data() + first_ * m.ld() + column;
     if (m.ld() == 1) return x.store(p);
     for (int w = 0; w < width; ++w) p[w * m.ld()] = x[w];
   }
-  template <class U, class S> value load_row(view<U, 2, S> m, index_t row) const { return gather(m.data() + row * m.ld() + first_, 1); }
-  template <class S> void store_row(view<T, 2, S> m, index_t row, value x) const { x.store(m.data() + row * m.ld() + first_); }
-  template <class U, class S> value load_column_if(mask use, view<U, 2, S> m, index_t column, value otherwise) const {
+  template <class U, class S>
+  value load_row(view<U, 2, S> m, index_t row) const {
+    return gather(m.data() + row * m.ld() + first_, 1);
+  }
+  template <class S>
+  void store_row(view<T, 2, S> m, index_t row, value x) const {
+    x.store(m.data() + row * m.ld() + first_);
+  }
+  template <class U, class S>
+  value load_column_if(mask use, view<U, 2, S> m, index_t column, value otherwise) const {
     U* const p = m.data() + first_ * m.ld() + column;
     for (int w = 0; w < width; ++w)
       if (use[w]) otherwise.v[w] = static_cast<T>(p[w * m.ld()]);
     return otherwise;
   }
-  template <class S> mask flags_column(view<std::uint8_t const, 2, S> m, index_t column) const {
+  template <class S>
+  mask flags_column(view<std::uint8_t const, 2, S> m, index_t column) const {
     std::uint8_t const* const p = m.data() + first_ * m.ld() + column;
     mask set{};
     for (int w = 0; w < width; ++w) set.v[w] = p[w * m.ld()] != 0 ? -1 : 0;

@@ -48,13 +48,14 @@ class eigen_linear_head {
     for (index_t r0 = 0; r0 < n_; r0 += chunk_) {
       index_t const r = std::min(chunk_, n_ - r0);
       view<T, 2> const h(hidden.data(), r, d_);
-      be_.launch_2d(r, d_, gather_hidden<T, S>{a_.hidden, a_.targets, r0, o_.ignore_index, v_, a_.uses_ignored_rows(), a_.watch, h});
+      be_.launch_2d(r, d_,
+                    gather_hidden<T, S>{a_.hidden, a_.targets, r0, o_.ignore_index, v_, a_.uses_ignored_rows(), a_.watch, h});
       each_part([&](index_t part) { values_of(part, r0, h); });
       for (index_t part = 1; part < parts_; ++part)
         for (index_t i = 0; i < r; ++i) moments_[i] = softmax_moments_fold{}(moments_[i], moments_[part * chunk_ + i]);
-      be_.launch(r, finish_row<T, S>{moments_vector(moments_, r), vector(rows_[0], r), a_.targets, a_.upstream, r0, o_.ignore_index, v_,
-                                     a_.watch, a_.out.logps, a_.out.lse, a_.out.entropy, a_.out.log_sum_p2, vector(rows_[1], r),
-                                     vector(rows_[2], r), vector(rows_[3], r), vector(rows_[4], r)});
+      be_.launch(r, finish_row<T, S>{moments_vector(moments_, r), vector(rows_[0], r), a_.targets, a_.upstream, r0,
+                                     o_.ignore_index, v_, a_.watch, a_.out.logps, a_.out.lse, a_.out.entropy, a_.out.log_sum_p2,
+                                     vector(rows_[1], r), vector(rows_[2], r), vector(rows_[3], r), vector(rows_[4], r)});
       if (!a_.wants_gradient()) continue;
       each_part([&](index_t part) { gradients_of(part, r0, h); });
       if (partial_used()) add_partials(r0, r);
@@ -72,8 +73,8 @@ class eigen_linear_head {
 
   template <class Body>
   void each_part(Body const& body) const {
-    if (parts_ > 1 && be_.team().can_split()) return be_.team().split(0, parts_, body);
-    for (index_t part = 0; part < parts_; ++part) body(part);
+    if (parts_ > 1) return be_.team().split(0, parts_, body);
+    body(0);
   }
   /// Where the logits of columns [c0, c0 + c) of a chunk of r rows are kept, or computed again.
   view<T, 2> tile_of(index_t part, index_t r, index_t c0, index_t c) const {
@@ -85,7 +86,12 @@ class eigen_linear_head {
   }
   softmax_rows<T> row_pass(index_t c0, index_t c) const {
     view<T const, 1> const bias = a_.bias.given() ? a_.bias.part(c0, c) : a_.bias;
-    return {bias, c0, {static_cast<T>(o_.logit_softcap), static_cast<T>(o_.temperature)}, a_.out.entropy.given() || a_.out.log_sum_p2.given(), a_.watch, raised};
+    return {bias,
+            c0,
+            {static_cast<T>(o_.logit_softcap), static_cast<T>(o_.temperature)},
+            a_.out.entropy.given() || a_.out.log_sum_p2.given(),
+            a_.watch,
+            raised};
   }
 
   void values_of(index_t part, index_t r0, view<T, 2> h) const {
@@ -107,7 +113,9 @@ class eigen_linear_head {
 
   void gradients_of(index_t part, index_t r0, view<T, 2> h) const {
     index_t const r = h.rows(), first = first_of(part), last = first_of(part + 1);
-    view<T, 2> const grad_h = partial_used() ? view<T, 2>(partial_ + part * chunk_ * d_, r, d_) : a_.out.grad_hidden.given() ? a_.out.grad_hidden.row_block(r0, r) : view<T, 2>{};
+    view<T, 2> const grad_h = partial_used()               ? view<T, 2>(partial_ + part * chunk_ * d_, r, d_)
+                              : a_.out.grad_hidden.given() ? a_.out.grad_hidden.row_block(r0, r)
+                                                           : view<T, 2>{};
     for (index_t c0 = first; c0 < last; c0 += tile_) {
       index_t const c = std::min(tile_, last - c0);
       view<T, 2> const tile = tile_of(part, r, c0, c);
@@ -119,9 +127,11 @@ class eigen_linear_head {
         if (rows_[3][i] != T(0) && column >= 0 && column < c)
           tile(i, column) = rows_[3][i] * rows_[4][i] * pass.shaping.template slope<T>(rows_[0][i]);
       }
-      if (grad_h.given()) eigen_product<T>(transpose::no, transpose::no, T(1), tile, a_.weight.row_block(c0, c), c0 == first ? T(0) : T(1), grad_h);
+      if (grad_h.given())
+        eigen_product<T>(transpose::no, transpose::no, T(1), tile, a_.weight.row_block(c0, c), c0 == first ? T(0) : T(1), grad_h);
       if (a_.out.grad_weight.given())
-        eigen_product<T>(transpose::yes, transpose::no, T(1), tile, h, r0 == 0 ? T(0) : T(1), a_.out.grad_weight.row_block(c0, c));
+        eigen_product<T>(transpose::yes, transpose::no, T(1), tile, h, r0 == 0 ? T(0) : T(1),
+                         a_.out.grad_weight.row_block(c0, c));
       if (a_.out.grad_bias.given())
         for (index_t i = 0; i < r; ++i) {
           T const* const row = &tile(i, 0);

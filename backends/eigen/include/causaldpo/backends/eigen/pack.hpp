@@ -17,8 +17,10 @@
 namespace causaldpo {
 
 namespace detail {
-template <class T> inline constexpr int native_width = static_cast<int>(Eigen::internal::packet_traits<T>::size);
-template <class T> using bits_of = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+template <class T>
+inline constexpr int native_width = static_cast<int>(Eigen::internal::packet_traits<T>::size);
+template <class T>
+using bits_of = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
 }  // namespace detail
 
 /// What a comparison of packs yields: all bits set, or none, for each element.
@@ -73,7 +75,10 @@ struct eigen_pack {
   void store(T* p) const { std::memcpy(p, &v, sizeof(v)); }
 
  private:
-  template <class M> static mask to_mask(M m) { return mask{reinterpret_cast<typename mask::vector_type>(m)}; }
+  template <class M>
+  static mask to_mask(M m) {
+    return mask{reinterpret_cast<typename mask::vector_type>(m)};
+  }
 };
 
 namespace detail {
@@ -86,7 +91,8 @@ eigen_pack<T, W> each_element(eigen_pack<T, W> x, F const& f) {
 }
 
 /// The Eigen packet of the same width, and back.
-template <class T> using native_packet = typename Eigen::internal::packet_traits<T>::type;
+template <class T>
+using native_packet = typename Eigen::internal::packet_traits<T>::type;
 template <class T, int W>
 native_packet<T> to_packet(eigen_pack<T, W> x) {
   static_assert(sizeof(native_packet<T>) == sizeof(x.v));
@@ -139,10 +145,13 @@ struct lane_math<eigen_pack<T, W>> {
   static bool any(mask a) { return detail::any_bit(a.v); }
   static mask is_nan(pack x) { return mask{magnitude(x) > infinity_bits}; }
   static pack abs(pack x) { return pack::of(reinterpret_cast<typename pack::vector_type>(magnitude(x))); }
-  static pack sqrt(pack x) { return detail::each_element(x, [](T e) { return std::sqrt(e); }); }
+  static pack sqrt(pack x) {
+    return detail::each_element(x, [](T e) { return std::sqrt(e); });
+  }
 
   static pack exp(pack x) {
-    if constexpr (!traits::HasExp) return detail::each_element(x, [](T e) { return std::exp(e); });
+    if constexpr (!traits::HasExp)
+      return detail::each_element(x, [](T e) { return std::exp(e); });
     else {
       pack y = eigen_exp(x);
       mask const near_limit = negation(abs(x) <= pack(sizeof(T) == 4 ? T(87) : T(708)));  // also NaN
@@ -155,13 +164,15 @@ struct lane_math<eigen_pack<T, W>> {
     }
   }
   static pack log(pack x) {
-    if constexpr (!traits::HasLog) return detail::each_element(x, [](T e) { return std::log(e); });
+    if constexpr (!traits::HasLog)
+      return detail::each_element(x, [](T e) { return std::log(e); });
     else {
       pack y = eigen_log(x);
       pack const smallest(std::numeric_limits<T>::min());
       mask const denormal = both(x > pack(T(0)), x < smallest);
       if (any(denormal)) {
-        constexpr T scale = sizeof(T) == 4 ? T(0x1p32) : T(0x1p64), log_scale = (sizeof(T) == 4 ? 32 : 64) * T(0.6931471805599453094);
+        constexpr T scale = sizeof(T) == 4 ? T(0x1p32) : T(0x1p64),
+                    log_scale = (sizeof(T) == 4 ? 32 : 64) * T(0.6931471805599453094);
         y = select(denormal, eigen_log(x * pack(scale)) - pack(log_scale), y);
       }
       return y;
@@ -169,7 +180,8 @@ struct lane_math<eigen_pack<T, W>> {
   }
   /// x log(u) / (u - 1) with u = 1 + x rounded: the error of u cancels (Kahan).
   static pack log1p(pack x) {
-    if constexpr (!traits::HasLog) return detail::each_element(x, [](T e) { return std::log1p(e); });
+    if constexpr (!traits::HasLog)
+      return detail::each_element(x, [](T e) { return std::log1p(e); });
     else {
       pack const one(T(1)), u = one + x, d = u - one;
       pack const y = x * (eigen_log(u) / d);
@@ -178,7 +190,8 @@ struct lane_math<eigen_pack<T, W>> {
   }
   /// (u - 1) x / log(u) with u = e^x rounded (Kahan).
   static pack expm1(pack x) {
-    if constexpr (!traits::HasExp || !traits::HasLog) return detail::each_element(x, [](T e) { return std::expm1(e); });
+    if constexpr (!traits::HasExp || !traits::HasLog)
+      return detail::each_element(x, [](T e) { return std::expm1(e); });
     else {
       pack const one(T(1)), u = exp(x), d = u - one;
       pack y = d * (x / eigen_log(u));
@@ -191,13 +204,15 @@ struct lane_math<eigen_pack<T, W>> {
   static pack tanh(pack x) {
     pack const d = expm1(abs(x) * pack(T(-2)));
     pack const y = -d / (d + pack(T(2)));
-    return pack::of(reinterpret_cast<typename pack::vector_type>(reinterpret_cast<bits>(y.v) | (reinterpret_cast<bits>(x.v) & sign_bit)));
+    return pack::of(
+        reinterpret_cast<typename pack::vector_type>(reinterpret_cast<bits>(y.v) | (reinterpret_cast<bits>(x.v) & sign_bit)));
   }
 
  private:
   using traits = Eigen::internal::packet_traits<T>;
   using element_bits = detail::bits_of<T>;
-  static constexpr element_bits infinity_bits = sizeof(T) == 4 ? element_bits(0x7f800000) : static_cast<element_bits>(0x7ff0000000000000LL);
+  static constexpr element_bits infinity_bits =
+      sizeof(T) == 4 ? element_bits(0x7f800000) : static_cast<element_bits>(0x7ff0000000000000LL);
   static constexpr element_bits sign_bit = std::numeric_limits<element_bits>::min();
   static bits magnitude(pack x) { return reinterpret_cast<bits>(x.v) & std::numeric_limits<element_bits>::max(); }
   static pack eigen_exp(pack x) { return detail::from_packet<T, W>(Eigen::internal::pexp(detail::to_packet(x))); }

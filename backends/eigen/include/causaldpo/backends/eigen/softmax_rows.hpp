@@ -37,7 +37,8 @@ struct softmax_rows {
       index_t const last = std::min(row.size(), first + block);
       index_t const packed = first + (last - first) / width * width;
       partial_sums<pack> wide;
-      for (index_t j = first; j < packed; j += width) wide.add(pack::load(row.data() + j), pack(static_cast<T>(largest)), statistics);
+      for (index_t j = first; j < packed; j += width)
+        wide.add(pack::load(row.data() + j), pack(static_cast<T>(largest)), statistics);
       partial_sums<T> narrow;
       for (index_t j = packed; j < last; ++j) narrow.add(row(j), static_cast<T>(largest), statistics);
       m.rest += total(wide.rest) + static_cast<accumulator>(narrow.rest);
@@ -58,7 +59,8 @@ struct softmax_rows {
     }
     if (reshape && !plain()) shape(row);
     index_t const packed = row.size() / width * width;
-    for (index_t j = 0; j < packed; j += width) slope_of(pack::load(row.data() + j), largest, log_sum, scale).store(row.data() + j);
+    for (index_t j = 0; j < packed; j += width)
+      slope_of(pack::load(row.data() + j), largest, log_sum, scale).store(row.data() + j);
     for (index_t j = packed; j < row.size(); ++j) row(j) = slope_of(row(j), largest, log_sum, scale);
   }
 

@@ -29,7 +29,6 @@ class thread_team {
   void for_each(index_t count, Body const& body) const {
     index_t done = 0;
     if (count > 1 && can_split()) {
-      using clock = std::chrono::steady_clock;
       auto const start = clock::now();
       while (done < count) {
         body(done++);
@@ -41,25 +40,45 @@ class thread_team {
   }
 
   /// body(b) for first <= b < count by a team. An exception of a block is thrown again on the calling thread.
+  /// On a machine whose processors are busy with other work a team waits for members that do not get to run. Where
+  /// the caller waited longer than it worked, the next calls stay on its own thread, more of them each time.
   template <class Body>
   void split(index_t first, index_t count, Body const& body) const {
+    bool const free = can_split();
+    if (!free || resting_ > 0) {
+      if (free) --resting_;
+      for (index_t b = first; b < count; ++b) body(b);
+      return;
+    }
     std::exception_ptr failure;
     int const team = static_cast<int>(std::min<index_t>(threads_, count - first));
-#pragma omp parallel for num_threads(team) schedule(dynamic, 1)
-    for (index_t b = first; b < count; ++b) {
-      try {
-        body(b);
-      } catch (...) {
+    auto const start = clock::now();
+    auto worked = start;
+#pragma omp parallel num_threads(team)
+    {
+#pragma omp for schedule(dynamic, 1) nowait
+      for (index_t b = first; b < count; ++b) {
+        try {
+          body(b);
+        } catch (...) {
 #pragma omp critical(causaldpo_thread_team)
-        if (!failure) failure = std::current_exception();
+          if (!failure) failure = std::current_exception();
+        }
       }
+#pragma omp master
+      worked = clock::now();
     }
+    bool const starved = clock::now() - worked > (worked - start) + 10 * patience;
+    rest_ = starved ? std::min(2 * rest_ + 1, 255) : rest_ / 2;
+    resting_ = starved ? rest_ : 0;
     if (failure) std::rethrow_exception(failure);
   }
 
  private:
+  using clock = std::chrono::steady_clock;
   static constexpr std::chrono::microseconds patience{15};
   int threads_;
+  mutable int rest_ = 0, resting_ = 0;  // how many calls to stay alone after the next bad one, and still to go
 };
 
 }  // namespace causaldpo::detail

@@ -37,7 +37,8 @@ TEST_CASE_TEMPLATE("build_preference_pairs: three users by hand", Cell, CAUSALDP
   CHECK(begin == std::vector<index_t>{0, 0, 0, 4});
 }
 
-TEST_CASE_TEMPLATE("build_preference_pairs: an example is the same in every batch and on every backend", Cell, CAUSALDPO_TEST_CELLS) {
+TEST_CASE_TEMPLATE("build_preference_pairs: an example is the same in every batch and on every backend", Cell,
+                   CAUSALDPO_TEST_CELLS) {
   typename Cell::backend be;
   reference_backend reference;
   random_source random(4);
@@ -82,8 +83,10 @@ TEST_CASE_TEMPLATE("build_preference_pairs: empty batches, and what is refused",
   CHECK(example_positions(none).empty());
   build_preference_pairs(be, {.histories = {offsets, history}, .positions = none}, {}, {.negatives = {.item_count = 6}});
   pair_inputs<> const inputs{.histories = {offsets, history}, .positions = positions};
-  CHECK_THROWS_WITH_AS(build_preference_pairs(be, inputs, {.users = users}),
-                       "build_preference_pairs: positions at flat position 1 (row-major) is not the position of an item in histories", value_error);
+  CHECK_THROWS_WITH_AS(
+      build_preference_pairs(be, inputs, {.users = users}),
+      "build_preference_pairs: positions at flat position 1 (row-major) is not the position of an item in histories",
+      value_error);
   positions[1] = -1;
   CHECK_THROWS_AS(build_preference_pairs(be, inputs, {.users = users}), value_error);
   positions[1] = 2;
@@ -92,8 +95,10 @@ TEST_CASE_TEMPLATE("build_preference_pairs: empty batches, and what is refused",
   CHECK_THROWS_AS(build_preference_pairs(be, inputs, {.rejected = matrix(rejected.data(), 2, 1)}), option_error);  // item_count
   CHECK_THROWS_AS(build_preference_pairs(be, inputs, {.users = users}, {.max_history = -1}), option_error);
   CHECK_THROWS_AS(build_preference_pairs(be, inputs, {.chosen = view<index_t, 1>(users.data(), 1)}), shape_error);
-  CHECK_THROWS_WITH_AS(build_preference_pairs(be, {.histories = {offsets, history}, .positions = positions, .known = {shorter, history}}, {.users = users}),
-                       "build_preference_pairs: known.offsets is [2] and must be [3] (as histories.offsets: the same users)", shape_error);
+  CHECK_THROWS_WITH_AS(
+      build_preference_pairs(be, {.histories = {offsets, history}, .positions = positions, .known = {shorter, history}},
+                             {.users = users}),
+      "build_preference_pairs: known.offsets is [2] and must be [3] (as histories.offsets: the same users)", shape_error);
 }
 
 }  // namespace causaldpo::test

@@ -38,8 +38,13 @@ struct linear_problem {
     grad_bias.assign(static_cast<std::size_t>(v), nan);
   }
   fused_linear_results<T> results() {
-    return {.logps = logps, .lse = lse, .grad_hidden = matrix(grad_hidden.data(), n, d), .grad_weight = matrix(grad_weight.data(), v, d),
-            .grad_bias = grad_bias, .entropy = entropy, .log_sum_p2 = log_sum_p2};
+    return {.logps = logps,
+            .lse = lse,
+            .grad_hidden = matrix(grad_hidden.data(), n, d),
+            .grad_weight = matrix(grad_weight.data(), v, d),
+            .grad_bias = grad_bias,
+            .entropy = entropy,
+            .log_sum_p2 = log_sum_p2};
   }
   template <class B>
   void run(B& be, fused_linear_options const& options = {}) {
@@ -62,8 +67,8 @@ struct linear_problem {
     return worst;
   }
   bool same_bits(linear_problem const& o) const {
-    return logps == o.logps && lse == o.lse && grad_hidden == o.grad_hidden && grad_weight == o.grad_weight && grad_bias == o.grad_bias &&
-           entropy == o.entropy && log_sum_p2 == o.log_sum_p2;
+    return logps == o.logps && lse == o.lse && grad_hidden == o.grad_hidden && grad_weight == o.grad_weight &&
+           grad_bias == o.grad_bias && entropy == o.entropy && log_sum_p2 == o.log_sum_p2;
   }
 };
 
@@ -75,8 +80,13 @@ TEST_CASE_TEMPLATE("fused_linear_logps: probabilities 1/8, 2/8, 5/8 by hand", Ce
   std::vector<T> logps(1), lse(1), grad_bias(3), grad_hidden(2), grad_weight(6), entropy(1), squares(1);
 
   fused_linear_logps(be, matrix(hidden.data(), 1, 2), matrix(weight.data(), 3, 2), targets,
-                     {.logps = logps, .lse = lse, .grad_hidden = matrix(grad_hidden.data(), 1, 2),
-                      .grad_weight = matrix(grad_weight.data(), 3, 2), .grad_bias = grad_bias, .entropy = entropy, .log_sum_p2 = squares},
+                     {.logps = logps,
+                      .lse = lse,
+                      .grad_hidden = matrix(grad_hidden.data(), 1, 2),
+                      .grad_weight = matrix(grad_weight.data(), 3, 2),
+                      .grad_bias = grad_bias,
+                      .entropy = entropy,
+                      .log_sum_p2 = squares},
                      {}, bias, upstream);
 
   double const eps = tolerance<T>();
@@ -89,13 +99,15 @@ TEST_CASE_TEMPLATE("fused_linear_logps: probabilities 1/8, 2/8, 5/8 by hand", Ce
   CHECK(relative_error(squares, std::vector<double>{std::log(30.0 / 64)}) < eps);
 }
 
-TEST_CASE_TEMPLATE("fused_linear_logps: gradients agree with finite differences across tile borders", Cell, CAUSALDPO_TEST_CELLS) {
+TEST_CASE_TEMPLATE("fused_linear_logps: gradients agree with finite differences across tile borders", Cell,
+                   CAUSALDPO_TEST_CELLS) {
   if constexpr (std::is_same_v<typename Cell::scalar, double>) {
     typename Cell::backend be;
     for (index_t n : {1, 3, 5, 11})
       for (index_t v : {1, 7, 9, 23}) {
         linear_problem<double> p(n, 3, v);
-        fused_linear_options options{.logit_softcap = n == 5 ? 2.5 : 0, .temperature = v == 9 ? 0.7 : 1, .row_tile = 4, .vocabulary_tile = 8};
+        fused_linear_options options{
+            .logit_softcap = n == 5 ? 2.5 : 0, .temperature = v == 9 ? 0.7 : 1, .row_tile = 4, .vocabulary_tile = 8};
         p.run(be, options);
         auto value = [&] { return p.objective(be, options); };
         CHECK(finite_difference_error(p.hidden, p.grad_hidden, value) < 1e-7);
@@ -179,9 +191,10 @@ TEST_CASE_TEMPLATE("fused_linear_logps: padded leading dimensions", Cell, CAUSAL
     for (index_t i = 0; i < n; ++i) matrix(hidden.data(), n, d, ld)(i, j) = matrix(p.hidden.data(), n, d)(i, j);
     for (index_t i = 0; i < v; ++i) matrix(weight.data(), v, d, ld)(i, j) = matrix(p.weight.data(), v, d)(i, j);
   }
-  fused_linear_logps(be, matrix(hidden.data(), n, d, ld), matrix(weight.data(), v, d, ld), p.targets,
-                     {.logps = logps, .grad_hidden = matrix(grad_hidden.data(), n, d, ld), .grad_weight = matrix(grad_weight.data(), v, d, ld)},
-                     options, p.bias, p.upstream);
+  fused_linear_logps(
+      be, matrix(hidden.data(), n, d, ld), matrix(weight.data(), v, d, ld), p.targets,
+      {.logps = logps, .grad_hidden = matrix(grad_hidden.data(), n, d, ld), .grad_weight = matrix(grad_weight.data(), v, d, ld)},
+      options, p.bias, p.upstream);
   std::vector<T> packed_hidden, packed_weight;
   for (index_t i = 0; i < n; ++i)
     for (index_t j = 0; j < ld; ++j)
@@ -200,17 +213,21 @@ TEST_CASE_TEMPLATE("fused_linear_logps: ignored rows are not read, or only as fa
   using T = typename Cell::scalar;
   typename Cell::backend be;
   T const nan = std::numeric_limits<T>::quiet_NaN();
-  std::vector<T> hidden{nan, 1, 2, 1}, weight{1, 2, 0, 1, 1, 0}, upstream{nan, 1}, logps(2), lse(2), grad_hidden(4), grad_weight(6);
+  std::vector<T> hidden{nan, 1, 2, 1}, weight{1, 2, 0, 1, 1, 0}, upstream{nan, 1}, logps(2), lse(2), grad_hidden(4),
+      grad_weight(6);
   std::vector<std::int64_t> targets{-7, 1};
-  fused_linear_results<T> const results{.logps = logps, .grad_hidden = matrix(grad_hidden.data(), 2, 2), .grad_weight = matrix(grad_weight.data(), 3, 2)};
-  fused_linear_logps(be, matrix(hidden.data(), 2, 2), matrix(weight.data(), 3, 2), targets, results, {.ignore_index = -7}, {}, upstream);
+  fused_linear_results<T> const results{
+      .logps = logps, .grad_hidden = matrix(grad_hidden.data(), 2, 2), .grad_weight = matrix(grad_weight.data(), 3, 2)};
+  fused_linear_logps(be, matrix(hidden.data(), 2, 2), matrix(weight.data(), 3, 2), targets, results, {.ignore_index = -7}, {},
+                     upstream);
   CHECK(logps[0] == T(0));
   CHECK(std::isfinite(logps[1]));
   CHECK(grad_hidden[0] == T(0));
   CHECK(grad_hidden[1] == T(0));
   for (T g : grad_weight) CHECK(std::isfinite(g));
 
-  CHECK_THROWS_WITH_AS(fused_linear_logps(be, matrix(hidden.data(), 2, 2), matrix(weight.data(), 3, 2), targets, {.lse = lse}, {.ignore_index = -7}),
+  CHECK_THROWS_WITH_AS(fused_linear_logps(be, matrix(hidden.data(), 2, 2), matrix(weight.data(), 3, 2), targets, {.lse = lse},
+                                          {.ignore_index = -7}),
                        doctest::Contains("fused_linear_logps: hidden holds a NaN at flat position 0"), value_error);
 }
 
@@ -268,7 +285,8 @@ TEST_CASE_TEMPLATE("fused_linear_logps: far apart, close to 1, impossible", Cell
 TEST_CASE_TEMPLATE("fused_linear_logps: no rows, no items, no width", Cell, CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;
-  std::vector<T> weight{1, 2, 3, 4}, grad_weight(4, T(9)), grad_bias(2, T(9)), hidden{1, 2}, grad_hidden(2, T(9)), logps{9}, lse{9}, none(1);
+  std::vector<T> weight{1, 2, 3, 4}, grad_weight(4, T(9)), grad_bias(2, T(9)), hidden{1, 2}, grad_hidden(2, T(9)), logps{9},
+      lse{9}, none(1);
   std::vector<std::int64_t> targets{-100};
   view<std::int64_t const, 1> const no_targets(targets.data(), 0);
   fused_linear_logps(be, matrix(none.data(), 0, 2), matrix(weight.data(), 2, 2), no_targets,
@@ -287,7 +305,8 @@ TEST_CASE_TEMPLATE("fused_linear_logps: no rows, no items, no width", Cell, CAUS
   CHECK(relative_error(logps, std::vector<double>{-std::log(4.0)}) < tolerance<T>());
 }
 
-TEST_CASE_TEMPLATE("fused_linear_logps: agrees with the reference backend and with the generic body", Cell, CAUSALDPO_TEST_CELLS) {
+TEST_CASE_TEMPLATE("fused_linear_logps: agrees with the reference backend and with the generic body", Cell,
+                   CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;
   reference_backend reference;
@@ -297,9 +316,12 @@ TEST_CASE_TEMPLATE("fused_linear_logps: agrees with the reference backend and wi
     a.run(be, options);
     b.run(reference, options);
     CHECK(a.difference(b) < tolerance<T>(v));
-    detail::nan_guard<typename Cell::backend> guard(be, "fused_linear_logps", {"hidden", "weight", "bias", "upstream", "targets"});
-    op::fused_linear_logps::generic(be, fused_linear_args<T, host_space>{matrix(c.hidden.data(), n, d), matrix(c.weight.data(), v, d), c.bias,
-                                                                        c.targets, c.upstream, c.results(), guard.watch()}, options);
+    detail::nan_guard<typename Cell::backend> guard(be, "fused_linear_logps",
+                                                    {"hidden", "weight", "bias", "upstream", "targets"});
+    op::fused_linear_logps::generic(be,
+                                    fused_linear_args<T, host_space>{matrix(c.hidden.data(), n, d), matrix(c.weight.data(), v, d),
+                                                                     c.bias, c.targets, c.upstream, c.results(), guard.watch()},
+                                    options);
     guard.finish();
     CHECK(a.difference(c) < tolerance<T>(v));
   }
@@ -328,7 +350,8 @@ TEST_CASE_TEMPLATE("fused_linear_logps: what is refused", Cell, CAUSALDPO_TEST_C
   fails([&](auto& q) { q.weight[6] = nan; }, "fused_linear_logps: weight holds a NaN at flat position 6");
   fails([&](auto& q) { q.bias[3] = nan; }, "fused_linear_logps: bias holds a NaN at flat position 3");
   fails([&](auto& q) { q.upstream[4] = nan; }, "fused_linear_logps: upstream holds a NaN at flat position 4");
-  fails([&](auto& q) { q.targets[2] = 4; }, "fused_linear_logps: targets at flat position 2 (row-major) is neither in [0, V) nor ignore_index");
+  fails([&](auto& q) { q.targets[2] = 4; },
+        "fused_linear_logps: targets at flat position 2 (row-major) is neither in [0, V) nor ignore_index");
   fails([&](auto& q) { q.targets[1] = -1; }, "fused_linear_logps: targets at flat position 1");
   p.run(be);
   CHECK(p.difference(p) == 0);  // a refusal leaves the backend usable

@@ -22,7 +22,8 @@ struct ranking_problem {
   std::vector<std::int64_t> targets, item_groups;
   std::vector<std::int32_t> env_ids;
   std::vector<index_t> ranks, group_count, env_count;
-  std::vector<T> hit_rate, ndcg, mrr, or_ratio, coverage, group_hit_rate, group_ndcg, env_hit_rate, env_ndcg, worst_hit_rate, worst_ndcg;
+  std::vector<T> hit_rate, ndcg, mrr, or_ratio, coverage, group_hit_rate, group_ndcg, env_hit_rate, env_ndcg, worst_hit_rate,
+      worst_ndcg;
 
   ranking_problem(index_t u, index_t i, short_list<index_t> ks) : users(u), items(i), options{ks, 4, 3} {
     random_source random(static_cast<std::uint64_t>(u * 1000 + i));
@@ -49,25 +50,35 @@ struct ranking_problem {
   void run(B& be) {
     index_t const k = options.ks.size();
     ranking_metrics(be, score_matrix(), targets,
-                    {.ranks = ranks, .hit_rate = hit_rate, .ndcg = ndcg, .mrr = mrr, .or_ratio = or_ratio, .coverage = coverage,
-                     .item_group_hit_rate = matrix(group_hit_rate.data(), groups, k), .item_group_ndcg = matrix(group_ndcg.data(), groups, k),
-                     .item_group_count = group_count, .env_hit_rate = matrix(env_hit_rate.data(), envs, k),
-                     .env_ndcg = matrix(env_ndcg.data(), envs, k), .env_count = env_count, .worst_env_hit_rate = worst_hit_rate,
+                    {.ranks = ranks,
+                     .hit_rate = hit_rate,
+                     .ndcg = ndcg,
+                     .mrr = mrr,
+                     .or_ratio = or_ratio,
+                     .coverage = coverage,
+                     .item_group_hit_rate = matrix(group_hit_rate.data(), groups, k),
+                     .item_group_ndcg = matrix(group_ndcg.data(), groups, k),
+                     .item_group_count = group_count,
+                     .env_hit_rate = matrix(env_hit_rate.data(), envs, k),
+                     .env_ndcg = matrix(env_ndcg.data(), envs, k),
+                     .env_count = env_count,
+                     .worst_env_hit_rate = worst_hit_rate,
                      .worst_env_ndcg = worst_ndcg},
                     options, item_groups, env_ids);
   }
   bool same(ranking_problem const& o) const {
-    return ranks == o.ranks && group_count == o.group_count && env_count == o.env_count && hit_rate == o.hit_rate && ndcg == o.ndcg &&
-           mrr == o.mrr && or_ratio == o.or_ratio && coverage == o.coverage && group_hit_rate == o.group_hit_rate &&
-           group_ndcg == o.group_ndcg && env_hit_rate == o.env_hit_rate && env_ndcg == o.env_ndcg && worst_hit_rate == o.worst_hit_rate &&
-           worst_ndcg == o.worst_ndcg;
+    return ranks == o.ranks && group_count == o.group_count && env_count == o.env_count && hit_rate == o.hit_rate &&
+           ndcg == o.ndcg && mrr == o.mrr && or_ratio == o.or_ratio && coverage == o.coverage &&
+           group_hit_rate == o.group_hit_rate && group_ndcg == o.group_ndcg && env_hit_rate == o.env_hit_rate &&
+           env_ndcg == o.env_ndcg && worst_hit_rate == o.worst_hit_rate && worst_ndcg == o.worst_ndcg;
   }
   double difference(ranking_problem const& o) const {
     if (ranks != o.ranks || group_count != o.group_count || env_count != o.env_count) return 1;
     double worst = 0;
     for (auto member : {&ranking_problem::hit_rate, &ranking_problem::ndcg, &ranking_problem::mrr, &ranking_problem::or_ratio,
                         &ranking_problem::coverage, &ranking_problem::group_hit_rate, &ranking_problem::group_ndcg,
-                        &ranking_problem::env_hit_rate, &ranking_problem::env_ndcg, &ranking_problem::worst_hit_rate, &ranking_problem::worst_ndcg})
+                        &ranking_problem::env_hit_rate, &ranking_problem::env_ndcg, &ranking_problem::worst_hit_rate,
+                        &ranking_problem::worst_ndcg})
       worst = std::max(worst, relative_error(this->*member, o.*member));
     return worst;
   }
@@ -76,7 +87,8 @@ struct ranking_problem {
     std::vector<index_t> order;
     for (index_t i = 0; i < items; ++i)
       if (score_matrix()(u, i) > -std::numeric_limits<T>::infinity()) order.push_back(i);
-    std::stable_sort(order.begin(), order.end(), [&](index_t a, index_t b) { return score_matrix()(u, a) > score_matrix()(u, b); });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](index_t a, index_t b) { return score_matrix()(u, a) > score_matrix()(u, b); });
     return order;
   }
 };
@@ -89,13 +101,15 @@ TEST_CASE_TEMPLATE("ranking_metrics: places 0, 1, 2 and a miss by hand", Cell, C
   std::vector<std::int64_t> targets{0, 1, 2, 1};
   std::vector<index_t> ranks(4);
   ranking_metrics(be, matrix(scores.data(), 4, 3), targets,
-                  {.ranks = ranks, .hit_rate = hr, .ndcg = ndcg, .mrr = mrr, .or_ratio = ratio, .coverage = coverage}, {.ks = {1, 2, 3}});
+                  {.ranks = ranks, .hit_rate = hr, .ndcg = ndcg, .mrr = mrr, .or_ratio = ratio, .coverage = coverage},
+                  {.ks = {1, 2, 3}});
   CHECK(ranks == std::vector<index_t>{0, 1, 2, -1});
   double const l3 = std::log(2.0) / std::log(3.0), eps = tolerance<T>();
   CHECK(hr == std::vector<T>{T(0.25), T(0.5), T(0.75)});
   CHECK(relative_error(ndcg, std::vector<double>{0.25, (1 + l3) / 4, (1 + l3 + 0.5) / 4}) < eps);
   CHECK(relative_error(mrr, std::vector<double>{0.25, 0.375, (1 + 0.5 + 1.0 / 3) / 4}) < eps);
-  CHECK(relative_error(ratio, std::vector<double>{1, 1, 11.0 / 12}) < eps);  // item 1 is excluded for user 3: 4 + 3 + 4 of 12 places
+  CHECK(relative_error(ratio, std::vector<double>{1, 1, 11.0 / 12}) <
+        eps);  // item 1 is excluded for user 3: 4 + 3 + 4 of 12 places
   CHECK(relative_error(coverage, std::vector<double>{1.0 / 3, 1, 1}) < eps);
 }
 
@@ -117,7 +131,8 @@ TEST_CASE_TEMPLATE("ranking_metrics: agrees with sorting", Cell, CAUSALDPO_TEST_
         auto const found = std::find(order.begin(), order.end(), p.targets[n]);
         index_t const rank = found == order.end() ? -1 : static_cast<index_t>(found - order.begin());
         CHECK(p.ranks[n] == rank);
-        double const hit = rank >= 0 && rank < k ? 1 : 0, gain = hit > 0 ? std::log(2.0) / std::log(static_cast<double>(rank) + 2) : 0;
+        double const hit = rank >= 0 && rank < k ? 1 : 0,
+                     gain = hit > 0 ? std::log(2.0) / std::log(static_cast<double>(rank) + 2) : 0;
         hits += hit;
         gains += gain;
         if (p.targets[n] >= 0) {
@@ -127,7 +142,8 @@ TEST_CASE_TEMPLATE("ranking_metrics: agrees with sorting", Cell, CAUSALDPO_TEST_
         }
         env_gains[static_cast<std::size_t>(p.env_ids[n])] += gain;
         ++env_users[static_cast<std::size_t>(p.env_ids[n])];
-        for (std::size_t place = 0; place < order.size() && static_cast<index_t>(place) < k; ++place) ++listed[static_cast<std::size_t>(order[place])];
+        for (std::size_t place = 0; place < order.size() && static_cast<index_t>(place) < k; ++place)
+          ++listed[static_cast<std::size_t>(order[place])];
       }
       double const eps = tolerance<T>(p.users), everyone = static_cast<double>(p.users);
       CHECK(std::abs(static_cast<double>(p.hit_rate[at]) - hits / everyone) < eps);
@@ -189,7 +205,8 @@ TEST_CASE_TEMPLATE("ranking_metrics: no users, no items, no cutoffs", Cell, CAUS
   CHECK(a == std::vector<T>{0, 0});
   CHECK(b == std::vector<T>{0, 0});
   CHECK(c == std::vector<T>{0, 0});
-  ranking_metrics(be, matrix(none.data(), 0, 5), no_ids, {.env_ndcg = matrix(table.data(), 2, 2), .worst_env_ndcg = a}, {.n_envs = 2}, {}, no_ids);
+  ranking_metrics(be, matrix(none.data(), 0, 5), no_ids, {.env_ndcg = matrix(table.data(), 2, 2), .worst_env_ndcg = a},
+                  {.n_envs = 2}, {}, no_ids);
   CHECK(table == std::vector<T>(4, T(0)));
   CHECK(a == std::vector<T>{0, 0});
 
@@ -212,8 +229,10 @@ TEST_CASE_TEMPLATE("ranking_metrics: what is refused", Cell, CAUSALDPO_TEST_CELL
     change(q);
     CHECK_THROWS_WITH_AS(q.run(be), doctest::Contains(message), value_error);
   };
-  fails([](auto& q) { q.scores[7] = std::numeric_limits<T>::quiet_NaN(); }, "ranking_metrics: scores holds a NaN at flat position 7");
-  fails([](auto& q) { q.targets[3] = 5; }, "ranking_metrics: targets at flat position 3 (row-major) is neither -1 nor an item in [0, I)");
+  fails([](auto& q) { q.scores[7] = std::numeric_limits<T>::quiet_NaN(); },
+        "ranking_metrics: scores holds a NaN at flat position 7");
+  fails([](auto& q) { q.targets[3] = 5; },
+        "ranking_metrics: targets at flat position 3 (row-major) is neither -1 nor an item in [0, I)");
   fails([](auto& q) { q.targets[3] = -2; }, "targets at flat position 3");
   fails([](auto& q) { q.env_ids[2] = 3; }, "env_ids at flat position 2 (row-major) is outside [0, n_envs)");
   fails([](auto& q) { q.targets.assign(6, 4), q.item_groups[4] = -1; }, "item_groups at flat position 4");
@@ -223,24 +242,30 @@ TEST_CASE_TEMPLATE("ranking_metrics: what is refused", Cell, CAUSALDPO_TEST_CELL
                        "ranking_metrics: targets is [4] and must be [6] (one for each row of scores)", shape_error);
   CHECK_THROWS_AS(ranking_metrics(be, p.score_matrix(), p.targets, {.mrr = one}), shape_error);
   CHECK_THROWS_AS(ranking_metrics(be, p.score_matrix(), p.targets, {.worst_env_ndcg = two}), shape_error);
-  CHECK_THROWS_AS(ranking_metrics(be, p.score_matrix(), p.targets, {.item_group_ndcg = matrix(one.data(), 1, 1)}, {.ks = {1}, .n_item_groups = 1}),
+  CHECK_THROWS_AS(ranking_metrics(be, p.score_matrix(), p.targets, {.item_group_ndcg = matrix(one.data(), 1, 1)},
+                                  {.ks = {1}, .n_item_groups = 1}),
                   shape_error);
-  CHECK_THROWS_WITH_AS(ranking_metrics(be, p.score_matrix(), p.targets, {.mrr = one}, {.ks = {0}}), "ranking_metrics: ks is 0 and must be >= 1 each",
-                       option_error);
+  CHECK_THROWS_WITH_AS(ranking_metrics(be, p.score_matrix(), p.targets, {.mrr = one}, {.ks = {0}}),
+                       "ranking_metrics: ks is 0 and must be >= 1 each", option_error);
   CHECK_THROWS_AS(ranking_metrics(be, p.score_matrix(), p.targets, {.mrr = one}, {.ks = {1}, .n_envs = -1}), option_error);
-  CHECK_THROWS_AS(static_cast<void>(ranking_options{.ks = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17}}), option_error);
+  CHECK_THROWS_AS(static_cast<void>(ranking_options{.ks = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17}}),
+                  option_error);
 }
 
 TEST_CASE_TEMPLATE("expected_ranking_metrics: by hand, with an excluded item", Cell, CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;
   T const out = -std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
-  std::vector<T> scores{1, 3, 2, out, 1, 1, 1, 1}, p{T(0.5), T(0.125), T(0.25), nan, 0, 0, T(0.5), T(0.5)}, hr(3), ndcg(3), mrr(3);
-  expected_ranking_metrics(be, matrix(scores.data(), 2, 4), matrix(p.data(), 2, 4), {.hit_rate = hr, .ndcg = ndcg, .mrr = mrr}, {.ks = {1, 3, 9}});
+  std::vector<T> scores{1, 3, 2, out, 1, 1, 1, 1}, p{T(0.5), T(0.125), T(0.25), nan, 0, 0, T(0.5), T(0.5)}, hr(3), ndcg(3),
+      mrr(3);
+  expected_ranking_metrics(be, matrix(scores.data(), 2, 4), matrix(p.data(), 2, 4), {.hit_rate = hr, .ndcg = ndcg, .mrr = mrr},
+                           {.ks = {1, 3, 9}});
   double const eps = tolerance<T>(), l3 = std::log(2.0) / std::log(3.0), l5 = std::log(2.0) / std::log(5.0);
   CHECK(hr == std::vector<T>{T(0.0625), T(0.6875), T(0.9375)});
-  CHECK(relative_error(ndcg, std::vector<double>{0.0625, (0.125 + 0.25 * l3 + 0.25 + 0.25) / 2, (0.125 + 0.25 * l3 + 0.25 + 0.25 + 0.5 * l5) / 2}) < eps);
-  CHECK(relative_error(mrr, std::vector<double>{0.0625, (0.125 + 0.125 + 0.5 / 3 * 2) / 2, (0.125 + 0.125 + 0.5 / 3 * 2 + 0.125) / 2}) < eps);
+  CHECK(relative_error(ndcg, std::vector<double>{0.0625, (0.125 + 0.25 * l3 + 0.25 + 0.25) / 2,
+                                                 (0.125 + 0.25 * l3 + 0.25 + 0.25 + 0.5 * l5) / 2}) < eps);
+  CHECK(relative_error(mrr, std::vector<double>{0.0625, (0.125 + 0.125 + 0.5 / 3 * 2) / 2,
+                                                (0.125 + 0.125 + 0.5 / 3 * 2 + 0.125) / 2}) < eps);
 }
 
 TEST_CASE_TEMPLATE("expected_ranking_metrics: certain targets give ranking_metrics", Cell, CAUSALDPO_TEST_CELLS) {
@@ -250,9 +275,11 @@ TEST_CASE_TEMPLATE("expected_ranking_metrics: certain targets give ranking_metri
   p.run(be);
   std::vector<T> certain(p.scores.size(), T(0)), hr(4), ndcg(4), mrr(4);
   for (index_t u = 0; u < p.users; ++u)
-    if (index_t const target = p.targets[static_cast<std::size_t>(u)]; target >= 0) certain[static_cast<std::size_t>(u * p.items + target)] = T(1);
+    if (index_t const target = p.targets[static_cast<std::size_t>(u)]; target >= 0)
+      certain[static_cast<std::size_t>(u * p.items + target)] = T(1);
   auto run = [&] {
-    expected_ranking_metrics(be, p.score_matrix(), matrix(certain.data(), p.users, p.items), {.hit_rate = hr, .ndcg = ndcg, .mrr = mrr}, {.ks = {1, 5, 50, 300}});
+    expected_ranking_metrics(be, p.score_matrix(), matrix(certain.data(), p.users, p.items),
+                             {.hit_rate = hr, .ndcg = ndcg, .mrr = mrr}, {.ks = {1, 5, 50, 300}});
   };
   run();
   CHECK(relative_error(hr, p.hit_rate) < tolerance<T>(p.users));

@@ -50,17 +50,19 @@ struct negative_problem {
   }
 };
 
-inline constexpr negative_source every_source[] = {negative_source::uniform, negative_source::popularity, negative_source::per_environment,
-                                                   negative_source::in_batch};
+inline constexpr negative_source every_source[] = {negative_source::uniform, negative_source::popularity,
+                                                   negative_source::per_environment, negative_source::in_batch};
 
-TEST_CASE_TEMPLATE("sample_negatives: never the chosen item, a known one, or one that is not on offer", Cell, CAUSALDPO_TEST_CELLS) {
+TEST_CASE_TEMPLATE("sample_negatives: never the chosen item, a known one, or one that is not on offer", Cell,
+                   CAUSALDPO_TEST_CELLS) {
   typename Cell::backend be;
   for (negative_source source : every_source)
     for (int tries : {0, 1, 16}) {
       negative_problem p(150, 5, 40);
       known_items const known({p.offsets, p.history});
       auto const sampler = negative_sampler::from_log_probabilities(matrix(p.log_p.data(), 3, 40), 0.5);
-      sample_negatives(be, p.batch(known), p.results(), {.source = source, .item_count = 40, .seed = 3, .tries = tries}, sampler.running());
+      sample_negatives(be, p.batch(known), p.results(), {.source = source, .item_count = 40, .seed = 3, .tries = tries},
+                       sampler.running());
       int found = 0;
       for (index_t i = 0; i < p.n; ++i)
         for (index_t j = 0; j < p.j; ++j) {
@@ -90,23 +92,27 @@ TEST_CASE_TEMPLATE("sample_negatives: draws follow the distribution given what i
   known_items const known({offsets, history});
   std::vector<std::int64_t> const users(static_cast<std::size_t>(n), 0), environments(static_cast<std::size_t>(n), 1);
   std::vector<std::int64_t> chosen(static_cast<std::size_t>(n), 7);
-  for (std::size_t i = 0; i < chosen.size() / 2; ++i) chosen[i] = static_cast<std::int64_t>(i % 4);  // 0 1 2 3 and, four times as often, 7
+  for (std::size_t i = 0; i < chosen.size() / 2; ++i)
+    chosen[i] = static_cast<std::int64_t>(i % 4);  // 0 1 2 3 and, four times as often, 7
   std::vector<double> counts{1, 2, 3, 0, 5, 6, 7, 8, 9, 10, 11, 12}, log_p(24, 0);
-  for (std::size_t y = 0; y < 12; ++y) log_p[12 + y] = counts[y] > 0 ? std::log(counts[y]) : -std::numeric_limits<double>::infinity();
+  for (std::size_t y = 0; y < 12; ++y)
+    log_p[12 + y] = counts[y] > 0 ? std::log(counts[y]) : -std::numeric_limits<double>::infinity();
   auto const by_count = negative_sampler::from_counts(counts, 0.5);
   auto const by_environment = negative_sampler::from_log_probabilities(matrix(log_p.data(), 2, 12));
   for (negative_source source : every_source)
     for (int tries : {0, 16}) {  // the exact draw alone, and rejection
       std::vector<double> weight(12, 0), drawn(12, 0);
       for (std::size_t y = 0; y < 12; ++y) {
-        weight[y] = source == negative_source::uniform           ? 1
-                    : source == negative_source::popularity      ? std::sqrt(counts[y])
-                    : source == negative_source::per_environment ? counts[y]
-                                                                 : static_cast<double>(std::count(chosen.begin(), chosen.end(), static_cast<std::int64_t>(y)));
+        weight[y] = source == negative_source::uniform      ? 1
+                    : source == negative_source::popularity ? std::sqrt(counts[y])
+                    : source == negative_source::per_environment
+                        ? counts[y]
+                        : static_cast<double>(std::count(chosen.begin(), chosen.end(), static_cast<std::int64_t>(y)));
         if (y == 4 || y == 9 || y == 7) weight[y] = 0;
       }
       std::vector<index_t> items(static_cast<std::size_t>(n * j));
-      sample_negatives(be, {.chosen = chosen, .users = users, .known = known.lists(), .environments = environments}, {.items = matrix(items.data(), n, j)},
+      sample_negatives(be, {.chosen = chosen, .users = users, .known = known.lists(), .environments = environments},
+                       {.items = matrix(items.data(), n, j)},
                        {.source = source, .item_count = item_count, .seed = 11, .tries = tries},
                        source == negative_source::popularity ? by_count.running() : by_environment.running());
       double total_weight = 0, total = 0, chi_square = 0;
@@ -136,7 +142,9 @@ TEST_CASE_TEMPLATE("sample_negatives: the same bits on every backend, in any ord
     known_items const known({a.offsets, a.history});
     auto const sampler = negative_sampler::from_log_probabilities(matrix(a.log_p.data(), 3, 90));
     negative_options options{.source = source, .item_count = 90, .seed = 5, .stream = 2};
-    auto run = [&](auto& backend, negative_problem& p) { sample_negatives(backend, p.batch(known), p.results(), options, sampler.running()); };
+    auto run = [&](auto& backend, negative_problem& p) {
+      sample_negatives(backend, p.batch(known), p.results(), options, sampler.running());
+    };
     run(be, a);
     std::size_t const before = be.allocations();
     run(be, b);
@@ -148,7 +156,8 @@ TEST_CASE_TEMPLATE("sample_negatives: the same bits on every backend, in any ord
     CHECK(a.chosen == d.chosen);
 
     if (source != negative_source::in_batch) {
-      for (auto member : {&negative_problem::users, &negative_problem::chosen, &negative_problem::environments, &negative_problem::names})
+      for (auto member :
+           {&negative_problem::users, &negative_problem::chosen, &negative_problem::environments, &negative_problem::names})
         std::reverse((d.*member).begin(), (d.*member).end());
       run(be, d);
       for (index_t i = 0; i < a.n; ++i)
@@ -167,7 +176,8 @@ TEST_CASE_TEMPLATE("sample_negatives: the same bits on every backend, in any ord
 
 TEST_CASE_TEMPLATE("sample_negatives: exhausted users, one item left, empty batches", Cell, CAUSALDPO_TEST_CELLS) {
   typename Cell::backend be;
-  std::vector<std::int64_t> offsets{0, 4, 8, 8}, history{3, 1, 0, 2, 4, 1, 3, 1};  // user 0 knows 0..3, user 1 1, 3, 4, user 2 nothing
+  std::vector<std::int64_t> offsets{0, 4, 8, 8},
+      history{3, 1, 0, 2, 4, 1, 3, 1};  // user 0 knows 0..3, user 1 1, 3, 4, user 2 nothing
   known_items const known({offsets, history});
   std::vector<std::int64_t> users{0, 0, 1, 2}, chosen{4, 1, 0, 0};
   std::vector<index_t> items(8, -9);
@@ -193,10 +203,12 @@ TEST_CASE_TEMPLATE("sample_negatives: exhausted users, one item left, empty batc
   sample_negatives(be, batch, out, {.source = negative_source::popularity, .tries = 3}, only_the_last.running());
   CHECK(mask == std::vector<std::uint8_t>{0, 0, 1, 1, 0, 0, 1, 1});
 
-  sample_negatives(be, {.chosen = view<std::int64_t const, 1>(chosen.data(), 1)}, {.items = matrix(items.data(), 1, 2), .mask = matrix(mask.data(), 1, 2)},
+  sample_negatives(be, {.chosen = view<std::int64_t const, 1>(chosen.data(), 1)},
+                   {.items = matrix(items.data(), 1, 2), .mask = matrix(mask.data(), 1, 2)},
                    {.source = negative_source::in_batch});
   CHECK(mask[0] == 0);  // a batch of one has no other example
-  sample_negatives(be, {.chosen = view<std::int64_t const, 1>(chosen.data(), 0)}, {.items = matrix(items.data(), 0, 2)}, {.item_count = 5});
+  sample_negatives(be, {.chosen = view<std::int64_t const, 1>(chosen.data(), 0)}, {.items = matrix(items.data(), 0, 2)},
+                   {.item_count = 5});
   sample_negatives(be, batch, {.items = matrix(items.data(), 4, 0)}, {.item_count = 5});
   std::vector<index_t> padded(12, -9);
   sample_negatives(be, batch, {.items = matrix(padded.data(), 4, 2, 3)}, {.item_count = 5});
@@ -214,12 +226,14 @@ TEST_CASE_TEMPLATE("sample_negatives: what is refused", Cell, CAUSALDPO_TEST_CEL
     negative_problem q = p;
     negative_batch<> batch = q.batch(known);
     change(q, batch);
-    CHECK_THROWS_WITH_AS(sample_negatives(be, batch, q.results(), {.source = negative_source::per_environment, .item_count = 8}, sampler.running()),
+    CHECK_THROWS_WITH_AS(sample_negatives(be, batch, q.results(), {.source = negative_source::per_environment, .item_count = 8},
+                                          sampler.running()),
                          doctest::Contains(message), value_error);
   };
   fails([](auto& q, auto&) { q.chosen[3] = 8; }, "sample_negatives: chosen at flat position 3 (row-major) is outside [0, I)");
   fails([](auto& q, auto&) { q.users[2] = 20; }, "users at flat position 2 (row-major) is outside [0, U)");
-  fails([](auto& q, auto&) { q.environments[1] = -1; }, "environments at flat position 1 (row-major) is outside [0, K)");
+  fails([](auto& q, auto&) { q.environments[1] = -2; },
+        "environments at flat position 1 (row-major) is neither -1 nor in [0, K)");
   std::vector<std::int64_t> descending{1, 0}, all(21, 2);
   all[0] = 0;
   fails([&](auto& q, auto& batch) { q.users.assign(6, 0), batch.known = {all, descending}; }, "known.items at flat position 1");
@@ -228,10 +242,12 @@ TEST_CASE_TEMPLATE("sample_negatives: what is refused", Cell, CAUSALDPO_TEST_CEL
 
   negative_problem q = p;
   CHECK_THROWS_AS(sample_negatives(be, q.batch(known), {.items = matrix(q.items.data(), 5, 2)}, {.item_count = 8}), shape_error);
-  CHECK_THROWS_AS(sample_negatives(be, {.chosen = q.chosen, .known = known.lists()}, q.results(), {.item_count = 8}), shape_error);
+  CHECK_THROWS_AS(sample_negatives(be, {.chosen = q.chosen, .known = known.lists()}, q.results(), {.item_count = 8}),
+                  shape_error);
   CHECK_THROWS_WITH_AS(sample_negatives(be, q.batch(known), q.results(), {.source = negative_source::popularity}),
                        doctest::Contains("sample_negatives: running is left out"), shape_error);
-  CHECK_THROWS_WITH_AS(sample_negatives(be, q.batch(known), q.results()), "sample_negatives: item_count is 0 and must be >= 1 for uniform", option_error);
+  CHECK_THROWS_WITH_AS(sample_negatives(be, q.batch(known), q.results()),
+                       "sample_negatives: item_count is 0 and must be >= 1 for uniform", option_error);
   CHECK_THROWS_AS(sample_negatives(be, q.batch(known), q.results(), {.item_count = 8, .tries = -1}), option_error);
   CHECK_THROWS_AS(negative_sampler::from_counts(std::vector<double>{1, -1}), value_error);
   CHECK_THROWS_AS(negative_sampler::from_counts(std::vector<double>{1, 1}, -0.5), option_error);

@@ -50,7 +50,8 @@ TEST_CASE_TEMPLATE("math: is_nan, max, min, select, abs, masks", T, float, doubl
   CHECK(math::is_nan(nan));
   CHECK(math::is_nan(-nan));
   CHECK(math::is_nan(std::numeric_limits<T>::signaling_NaN()));
-  for (T x : {T(0), T(-0.0), infinity, -infinity, std::numeric_limits<T>::denorm_min(), std::numeric_limits<T>::max()}) CHECK_FALSE(math::is_nan(x));
+  for (T x : {T(0), T(-0.0), infinity, -infinity, std::numeric_limits<T>::denorm_min(), std::numeric_limits<T>::max()})
+    CHECK_FALSE(math::is_nan(x));
   CHECK(math::max(T(1), T(2)) == T(2));
   CHECK(math::min(T(1), T(2)) == T(1));
   CHECK(math::max(nan, T(2)) == T(2));

@@ -21,17 +21,22 @@ template <class V> concept readable_on_host = requires(V v) { v(0); };
 template <class V> concept matrix_readable_on_host = requires(V v) { v(0, 0); };
 
 // What converts: const is added, never removed; the space never changes.
-static_assert(std::is_convertible_v<view<float, 1>, view<float const, 1>> && !std::is_convertible_v<view<float const, 1>, view<float, 1>>);
-static_assert(std::is_convertible_v<view<float, 2>, view<float const, 2>> && !std::is_convertible_v<view<float const, 2>, view<float, 2>>);
-static_assert(!std::is_convertible_v<view<float, 1, far_space>, view<float const, 1>> && !std::is_convertible_v<view<float, 1>, view<float, 1, far_space>>);
-static_assert(!std::is_convertible_v<view<float, 1>, view<double const, 1>> && !std::is_convertible_v<view<float, 1>, view<float, 2>>);
+static_assert(std::is_convertible_v<view<float, 1>, view<float const, 1>> &&
+              !std::is_convertible_v<view<float const, 1>, view<float, 1>>);
+static_assert(std::is_convertible_v<view<float, 2>, view<float const, 2>> &&
+              !std::is_convertible_v<view<float const, 2>, view<float, 2>>);
+static_assert(!std::is_convertible_v<view<float, 1, far_space>, view<float const, 1>> &&
+              !std::is_convertible_v<view<float, 1>, view<float, 1, far_space>>);
+static_assert(!std::is_convertible_v<view<float, 1>, view<double const, 1>> &&
+              !std::is_convertible_v<view<float, 1>, view<float, 2>>);
 static_assert(readable_on_host<view<float, 1>> && !readable_on_host<view<float, 1, far_space>>);
 static_assert(matrix_readable_on_host<view<float, 2>> && !matrix_readable_on_host<view<float, 2, far_space>>);
 static_assert(std::is_trivially_copyable_v<view<double, 2>> && std::is_trivially_copyable_v<index_view<>>);
 // What is a tensor.
 static_assert(vector_like<std::vector<double> const> && vector_like<std::array<float, 3>> && vector_like<std::span<float const>>);
 static_assert(!tensor<std::list<float>> && !tensor<std::vector<bool>> && !tensor<float*> && !tensor<std::string>);
-static_assert(std::is_same_v<scalar_of<std::vector<float> const>, float> && std::is_same_v<view_of<std::vector<float> const>, view<float const, 1>>);
+static_assert(std::is_same_v<scalar_of<std::vector<float> const>, float> &&
+              std::is_same_v<view_of<std::vector<float> const>, view<float const, 1>>);
 static_assert(real_scalar<float> && real_scalar<double> && !real_scalar<int> && !real_scalar<long double>);
 static_assert(memory_space<far_space> && !memory_space<int>);
 

@@ -19,7 +19,8 @@ using guard = detail::nan_guard<detail::host_memory>;
 
 TEST_CASE("errors: one base, and the native code of a backend") {
   static_assert(std::is_base_of_v<std::runtime_error, error>);
-  static_assert(std::is_base_of_v<error, shape_error> && std::is_base_of_v<error, option_error> && std::is_base_of_v<error, value_error>);
+  static_assert(std::is_base_of_v<error, shape_error> && std::is_base_of_v<error, option_error> &&
+                std::is_base_of_v<error, value_error>);
   CHECK_THROWS_AS(throw backend_error("no memory", 2), error);
   CHECK(backend_error("no memory", 2).code == 2);
 }
@@ -40,7 +41,8 @@ TEST_CASE("nan_guard: the first slot and the smallest position are reported") {
   g.watch().checked(nan, 1, 4);
   g.watch().checked(nan, 1, 7);
   g.watch().note(2, 0);
-  CHECK_THROWS_WITH_AS(g.finish(), "op: y holds a NaN at flat position 4 (row-major) and must hold numbers where it is used", value_error);
+  CHECK_THROWS_WITH_AS(g.finish(), "op: y holds a NaN at flat position 4 (row-major) and must hold numbers where it is used",
+                       value_error);
   guard again(memory, "op", {"x", "y", "z|is too large"});  // opened clear
   again.watch().note(2, 3);
   CHECK_THROWS_WITH_AS(again.finish(), "op: z at flat position 3 (row-major) is too large", value_error);
@@ -104,8 +106,10 @@ TEST_CASE("checks of the front doors: what was, what must be, why") {
   CHECK_THROWS_WITH_AS(detail::expect_size("op", "x", none, 4, "why"), "op: x is left out and must be [4] (why)", shape_error);
   detail::expect_size_if_given("op", "x", none, 4, "why");
   detail::expect_size("op", "x", x, 3, "why");
-  CHECK_THROWS_WITH_AS(detail::expect_shape("op", "m", matrix(v.data(), 3, 1), 1, 3, "why"), "op: m is [3, 1] and must be [1, 3] (why)", shape_error);
-  CHECK_THROWS_WITH_AS(detail::expect_shape("op", "m", view<float, 2>{}, 1, 3, "why"), "op: m is left out and must be [1, 3] (why)", shape_error);
+  CHECK_THROWS_WITH_AS(detail::expect_shape("op", "m", matrix(v.data(), 3, 1), 1, 3, "why"),
+                       "op: m is [3, 1] and must be [1, 3] (why)", shape_error);
+  CHECK_THROWS_WITH_AS(detail::expect_shape("op", "m", view<float, 2>{}, 1, 3, "why"),
+                       "op: m is left out and must be [1, 3] (why)", shape_error);
   CHECK_THROWS_WITH_AS(detail::expect_shape("op", "m", matrix(v.data(), 2, 2, 1), 2, 2, "why"),
                        "op: m has leading dimension 1 and must have at least its 2 columns", shape_error);
   detail::expect_shape_if_given("op", "m", view<float, 2>{}, 1, 3, "why");

@@ -63,8 +63,9 @@ struct random_stream {
 
   /// 128 random bits. `retry` (< 256) gives further blocks under one name; `below` needs them.
   CAUSALDPO_HD constexpr philox_block block(std::uint64_t index, std::uint32_t draw = 0, std::uint32_t retry = 0) const {
-    return philox4x32(philox_block{{draw | (retry << 24), static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), stream}},
-                      philox_key{{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}});
+    return philox4x32(
+        philox_block{{draw | (retry << 24), static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), stream}},
+        philox_key{{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}});
   }
 
   /// Uniform on [0, 1): a multiple of 2^-53 for double, of 2^-24 for float.

@@ -40,9 +40,12 @@ struct expected_ranking_metrics {
     view<index_t, 2, S> const best = lists.matrix(users, length);
     be.launch(users, detail::best_items<T, S>{a.scores, a.watch, best});
     for (detail::gain const kind : {detail::gain::hit, detail::gain::discounted, detail::gain::reciprocal}) {
-      view<T, 1, S> const out = kind == detail::gain::hit ? a.out.hit_rate : kind == detail::gain::discounted ? a.out.ndcg : a.out.mrr;
+      view<T, 1, S> const out = kind == detail::gain::hit          ? a.out.hit_rate
+                                : kind == detail::gain::discounted ? a.out.ndcg
+                                                                   : a.out.mrr;
       if (!out.given()) continue;
-      be.reduce_cols(users, k_count, detail::expected_gain_map<T, S>{a.probabilities, best, o.ks, {kind}, a.watch}, detail::sum_fold<>{}, sums.vector());
+      be.reduce_cols(users, k_count, detail::expected_gain_map<T, S>{a.probabilities, best, o.ks, {kind}, a.watch},
+                     detail::sum_fold<>{}, sums.vector());
       be.launch_2d(1, k_count, detail::divide_gains<T, S>{sums.matrix(1, k_count), {}, users, {out.data(), 1, k_count}});
     }
   }

@@ -56,7 +56,8 @@ struct finish_rank {
     if (!in_range && target != -1) watch.note(1, u);
     if (!in_range || !(scores.at(u, target) > -math::infinity<T>())) ranks.at(u) = -1;
     if (out.given()) out.at(u) = ranks.at(u);
-    if (in_range && item_groups.given() && !(item_groups.at(target) >= 0 && item_groups.at(target) < n_item_groups)) watch.note(2, target);
+    if (in_range && item_groups.given() && !(item_groups.at(target) >= 0 && item_groups.at(target) < n_item_groups))
+      watch.note(2, target);
     if (env_ids.given() && !(env_ids.at(u) >= 0 && env_ids.at(u) < n_envs)) watch.note(3, u);
   }
 };
@@ -203,9 +204,12 @@ struct finish_list_counts {
   CAUSALDPO_HD void operator()(index_t) const {
     list_counts const c = counts.at(0);
     if (or_ratio.given())
-      or_ratio.at(cutoff) = places > 0 ? static_cast<T>(static_cast<accumulator>(c.first + c.second + c.third) / static_cast<accumulator>(places)) : T(0);
+      or_ratio.at(cutoff) =
+          places > 0 ? static_cast<T>(static_cast<accumulator>(c.first + c.second + c.third) / static_cast<accumulator>(places))
+                     : T(0);
     if (coverage.given())
-      coverage.at(cutoff) = items > 0 ? static_cast<T>(static_cast<accumulator>(c.distinct) / static_cast<accumulator>(items)) : T(0);
+      coverage.at(cutoff) =
+          items > 0 ? static_cast<T>(static_cast<accumulator>(c.distinct) / static_cast<accumulator>(items)) : T(0);
   }
 };
 

@@ -89,16 +89,18 @@ struct ranking_metrics {
     index_t const users = a.scores.rows(), items = a.scores.cols(), k_count = o.ks.size();
     auto const rank_scratch = be.template allocate<index_t>(users);
     view<index_t, 1, S> const ranks = rank_scratch.vector();
-    be.reduce_rows(users, items, detail::above_target_map<T, S>{a.scores, a.targets, a.watch}, detail::sum_fold<index_t>{}, ranks);
-    be.launch(users, detail::finish_rank<T, S>{a.scores, a.targets, a.item_groups, a.env_ids, o.n_item_groups, o.n_envs, a.watch, ranks, a.out.ranks});
+    be.reduce_rows(users, items, detail::above_target_map<T, S>{a.scores, a.targets, a.watch}, detail::sum_fold<index_t>{},
+                   ranks);
+    be.launch(users, detail::finish_rank<T, S>{a.scores, a.targets, a.item_groups, a.env_ids, o.n_item_groups, o.n_envs, a.watch,
+                                               ranks, a.out.ranks});
     overall(be, a, o, ranks);
     if (a.out.item_group_hit_rate.given() || a.out.item_group_ndcg.given() || a.out.item_group_count.given())
       detail::group_metrics<B, T, S>(be, ranks, {a.item_groups, a.targets}, o.n_item_groups, o.ks, a.out.item_group_hit_rate,
                                      a.out.item_group_ndcg, a.out.item_group_count, {}, {});
     if (a.out.env_hit_rate.given() || a.out.env_ndcg.given() || a.out.env_count.given() || a.out.worst_env_hit_rate.given() ||
         a.out.worst_env_ndcg.given())
-      detail::group_metrics<B, T, S>(be, ranks, {a.env_ids, {}}, o.n_envs, o.ks, a.out.env_hit_rate, a.out.env_ndcg, a.out.env_count,
-                                     a.out.worst_env_hit_rate, a.out.worst_env_ndcg);
+      detail::group_metrics<B, T, S>(be, ranks, {a.env_ids, {}}, o.n_envs, o.ks, a.out.env_hit_rate, a.out.env_ndcg,
+                                     a.out.env_count, a.out.worst_env_hit_rate, a.out.worst_env_ndcg);
     if ((a.out.or_ratio.given() || a.out.coverage.given()) && k_count > 0) list_shares(be, a, o);
   }
 
@@ -110,7 +112,9 @@ struct ranking_metrics {
     index_t const users = ranks.size(), k_count = o.ks.size();
     auto sums = be.template allocate<accumulator>(k_count);
     for (detail::gain const kind : {detail::gain::hit, detail::gain::discounted, detail::gain::reciprocal}) {
-      view<T, 1, S> const out = kind == detail::gain::hit ? a.out.hit_rate : kind == detail::gain::discounted ? a.out.ndcg : a.out.mrr;
+      view<T, 1, S> const out = kind == detail::gain::hit          ? a.out.hit_rate
+                                : kind == detail::gain::discounted ? a.out.ndcg
+                                                                   : a.out.mrr;
       if (!out.given()) continue;
       be.reduce_cols(users, k_count, detail::gain_map<S>{ranks, o.ks, {kind}}, detail::sum_fold<>{}, sums.vector());
       be.launch_2d(1, k_count, detail::divide_gains<T, S>{sums.matrix(1, k_count), {}, users, {out.data(), 1, k_count}});
@@ -128,7 +132,8 @@ struct ranking_metrics {
     view<index_t, 2, S> const best = lists.matrix(users, length);
     be.launch(users, detail::best_items<T, S>{a.scores, a.watch, best});
     for (int c = 0; c < o.ks.size(); ++c) {
-      be.reduce_cols(users, items, detail::listed_map<T, S>{a.scores, best, o.ks[c]}, detail::sum_fold<index_t>{}, listed.vector());
+      be.reduce_cols(users, items, detail::listed_map<T, S>{a.scores, best, o.ks[c]}, detail::sum_fold<index_t>{},
+                     listed.vector());
       be.reduce(items, detail::list_counts_map<S>{listed.vector()}, detail::list_counts_fold{}, counts.vector());
       be.launch(1, detail::finish_list_counts<T, S>{counts.vector(), o.ks[c] * users, items, c, a.out.or_ratio, a.out.coverage});
     }
@@ -161,7 +166,8 @@ void ranking_metrics(B& be, M const& scores, index_view<typename B::space> targe
                      index_view<typename B::space> item_groups = {}, index_view<typename B::space> env_ids = {}) {
   constexpr char const* name = "ranking_metrics";
   detail::ranking_args<T, typename B::space> a{as_view(scores), targets, item_groups, env_ids, results, {}};
-  index_t const users = a.scores.rows(), items = a.scores.cols(), ks = options.ks.size(), groups = options.n_item_groups, envs = options.n_envs;
+  index_t const users = a.scores.rows(), items = a.scores.cols(), ks = options.ks.size(), groups = options.n_item_groups,
+                envs = options.n_envs;
   auto const& r = results;
   detail::expect_cutoffs(name, options.ks);
   detail::expect_option(name, "n_item_groups", groups >= 0, groups, ">= 0");
@@ -187,8 +193,9 @@ void ranking_metrics(B& be, M const& scores, index_view<typename B::space> targe
   detail::expect_size_if_given(name, "env_count", r.env_count, envs, "n_envs");
   detail::expect_size_if_given(name, "worst_env_hit_rate", r.worst_env_hit_rate, ks, "one for each of ks");
   detail::expect_size_if_given(name, "worst_env_ndcg", r.worst_env_ndcg, ks, "one for each of ks");
-  detail::nan_guard<B> guard(be, name, {"scores", "targets|is neither -1 nor an item in [0, I)", "item_groups|is outside [0, n_item_groups)",
-                                        "env_ids|is outside [0, n_envs)"});
+  detail::nan_guard<B> guard(be, name,
+                             {"scores", "targets|is neither -1 nor an item in [0, I)",
+                              "item_groups|is outside [0, n_item_groups)", "env_ids|is outside [0, n_envs)"});
   a.watch = guard.watch();
   detail::run<op::ranking_metrics>(be, a, options);
   guard.finish();

@@ -63,7 +63,9 @@ struct shape_logits {
 template <class T, class S>
 struct logit_moments_map {
   view<T const, 2, S> tile;
-  CAUSALDPO_HD softmax_moments operator()(index_t i, index_t j) const { return softmax_moments(static_cast<accumulator>(tile.at(i, j))); }
+  CAUSALDPO_HD softmax_moments operator()(index_t i, index_t j) const {
+    return softmax_moments(static_cast<accumulator>(tile.at(i, j)));
+  }
 };
 
 /// One row: merges the moments of a tile into those of the row (the first tile begins them), and keeps the target's

@@ -74,7 +74,8 @@ struct fused_linear_logps {
     for (index_t r0 = 0; r0 < n; r0 += row_tile) {
       index_t const r = n - r0 < row_tile ? n - r0 : row_tile;
       view<T, 2, S> const h(hidden_block.data(), r, d);
-      be.launch_2d(r, d, detail::gather_hidden<T, S>{a.hidden, a.targets, r0, o.ignore_index, v, a.uses_ignored_rows(), a.watch, h});
+      be.launch_2d(r, d,
+                   detail::gather_hidden<T, S>{a.hidden, a.targets, r0, o.ignore_index, v, a.uses_ignored_rows(), a.watch, h});
       auto tile_of = [&](index_t t) {
         index_t const left = v - t * column_tile;
         return view<T, 2, S>(logits.data(), r, left < column_tile ? left : column_tile);
@@ -92,12 +93,14 @@ struct fused_linear_logps {
       for (index_t t = 0; t < tiles; ++t) {
         fill_tile(t);
         view<T, 2, S> const tile = tile_of(t);
-        be.reduce_rows(r, tile.cols(), detail::logit_moments_map<T, S>{tile}, detail::softmax_moments_fold{}, tile_moments.vector());
+        be.reduce_rows(r, tile.cols(), detail::logit_moments_map<T, S>{tile}, detail::softmax_moments_fold{},
+                       tile_moments.vector());
         be.launch(r, detail::merge_tile<T, S>{tile, tile_moments.vector(), a.targets, r0, t * column_tile, o.ignore_index,
                                               moments.vector(), target_logits});
       }
-      be.launch(r, detail::finish_row<T, S>{moments.vector(), target_logits, a.targets, a.upstream, r0, o.ignore_index, v, a.watch,
-                                            a.out.logps, a.out.lse, a.out.entropy, a.out.log_sum_p2, largest, log_sum, scale, slack});
+      be.launch(
+          r, detail::finish_row<T, S>{moments.vector(), target_logits, a.targets, a.upstream, r0, o.ignore_index, v, a.watch,
+                                      a.out.logps, a.out.lse, a.out.entropy, a.out.log_sum_p2, largest, log_sum, scale, slack});
       if (!a.wants_gradient()) continue;
 
       for (index_t t = tiles - 1; t >= 0; --t) {  // backwards: the last tile is still there
@@ -143,8 +146,8 @@ struct fused_linear_logps {
 /// give infinite or NaN results.
 /// Errors: value_error for a target outside its range and for NaN.
 /// Cost: N V D multiply-adds for the values; for both gradients three more products of that size, one of them to
-/// recompute the logits (saved for the last tile, so a vocabulary of one tile pays nothing). Scratch: row_tile (vocabulary_tile + D + 5) scalars, 64 row_tile and
-/// 8 vocabulary_tile bytes, whatever V: 2.3 MB in double at D = 64.
+/// recompute the logits (saved for the last tile, so a vocabulary of one tile pays nothing). Scratch: row_tile
+/// (vocabulary_tile + D + 5) scalars, 64 row_tile and 8 vocabulary_tile bytes, whatever V: 2.3 MB in double at D = 64.
 /// Sources: Wijmans et al., "Cut Your Losses in Large-Vocabulary Language Models", arXiv 2411.09009 (tiles over
 /// tokens and vocabulary); Milakov and Gimelshein, arXiv 1805.02867 (online softmax).
 template <backend B, matrix_like H, matrix_like W, real_scalar T = scalar_of<H>>
@@ -170,8 +173,8 @@ void fused_linear_logps(B& be, H const& hidden, W const& weight, index_view<type
   detail::expect_size_if_given(name, "log_sum_p2", results.log_sum_p2, n, "one for each row of hidden");
   detail::expect_option(name, "logit_softcap", options.logit_softcap >= 0 && detail::is_finite(options.logit_softcap),
                         options.logit_softcap, "finite and >= 0");
-  detail::expect_option(name, "temperature", options.temperature > 0 && detail::is_finite(options.temperature), options.temperature,
-                        "finite and > 0");
+  detail::expect_option(name, "temperature", options.temperature > 0 && detail::is_finite(options.temperature),
+                        options.temperature, "finite and > 0");
   detail::expect_option(name, "row_tile", options.row_tile > 0, options.row_tile, "> 0");
   detail::expect_option(name, "vocabulary_tile", options.vocabulary_tile > 0, options.vocabulary_tile, "> 0");
   detail::nan_guard<B> guard(be, name, {"hidden", "weight", "bias", "upstream", "targets|is neither in [0, V) nor ignore_index"});

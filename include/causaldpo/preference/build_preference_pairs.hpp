@@ -82,11 +82,12 @@ struct build_preference_pairs {
     auto scratch = be.template allocate<index_t>(2 * n);
     view<index_t, 1, S> const users = a.out.users.given() ? a.out.users : view<index_t, 1, S>(scratch.data(), n);
     view<index_t, 1, S> const chosen = a.out.chosen.given() ? a.out.chosen : view<index_t, 1, S>(scratch.data() + n, n);
-    be.launch(n, detail::locate_example<S>{a.in.histories, a.in.positions, o.max_history, a.watch, users, chosen, a.out.history_begin,
-                                           a.out.history_end});
+    be.launch(n, detail::locate_example<S>{a.in.histories, a.in.positions, o.max_history, a.watch, users, chosen,
+                                           a.out.history_begin, a.out.history_end});
     if (!a.out.rejected.given()) return;
-    causaldpo::sample_negatives(be, {view<index_t const, 1, S>(chosen), view<index_t const, 1, S>(users), a.in.known, a.in.environments, a.in.positions},
-                                {a.out.rejected, a.out.rejected_mask}, o.negatives, a.running);
+    causaldpo::sample_negatives(
+        be, {view<index_t const, 1, S>(chosen), view<index_t const, 1, S>(users), a.in.known, a.in.environments, a.in.positions},
+        {a.out.rejected, a.out.rejected_mask}, o.negatives, a.running);
   }
 };
 }  // namespace op
@@ -111,7 +112,8 @@ void build_preference_pairs(B& be, std::type_identity_t<pair_inputs<typename B::
   constexpr char const* name = "build_preference_pairs";
   index_t const n = inputs.positions.size(), j = results.rejected.cols();
   if (inputs.known.given())
-    detail::expect_size(name, "known.offsets", inputs.known.offsets, inputs.histories.offsets.size(), "as histories.offsets: the same users");
+    detail::expect_size(name, "known.offsets", inputs.known.offsets, inputs.histories.offsets.size(),
+                        "as histories.offsets: the same users");
   if (inputs.environments.given()) detail::expect_size(name, "environments", inputs.environments, n, "one for each of positions");
   detail::expect_size_if_given(name, "users", results.users, n, "one for each of positions");
   detail::expect_size_if_given(name, "chosen", results.chosen, n, "one for each of positions");
@@ -121,7 +123,8 @@ void build_preference_pairs(B& be, std::type_identity_t<pair_inputs<typename B::
   if (results.rejected_mask.given()) detail::expect_shape(name, "rejected_mask", results.rejected_mask, n, j, "as rejected");
   detail::expect_option(name, "max_history", options.max_history >= 0, options.max_history, ">= 0");
   detail::nan_guard<B> guard(be, name, {"positions|is not the position of an item in histories"});
-  detail::run<op::build_preference_pairs>(be, detail::pair_args<typename B::space>{inputs, running, results, guard.watch()}, options);
+  detail::run<op::build_preference_pairs>(be, detail::pair_args<typename B::space>{inputs, running, results, guard.watch()},
+                                          options);
   guard.finish();
 }
 

@@ -24,7 +24,8 @@ namespace causaldpo {
 class negative_sampler {
  public:
   /// r(y | e_k) proportional to exp(exponent log_probabilities[k,y]), e.g. `log_conditional` of exposure_model, or its
-  /// `log_marginal` as a matrix of one row. -inf: never drawn, at any exponent. exponent >= 0; 0 is uniform over what is on offer.
+  /// `log_marginal` as a matrix of one row. -inf: never drawn, at any exponent. exponent >= 0; 0 is uniform over what is
+  /// on offer.
   /// Errors: value_error for NaN and +inf.
   template <matrix_like M>
   static negative_sampler from_log_probabilities(M const& log_probabilities, double exponent = 1) {
@@ -71,8 +72,10 @@ class negative_sampler {
   }
 
  private:
-  negative_sampler(index_t rows, index_t cols, double exponent) : rows_(rows), cols_(cols), sums_(static_cast<std::size_t>(rows * cols)) {
-    detail::expect_option("negative_sampler", "exponent", exponent >= 0 && detail::is_finite(exponent), exponent, "finite and >= 0");
+  negative_sampler(index_t rows, index_t cols, double exponent)
+      : rows_(rows), cols_(cols), sums_(static_cast<std::size_t>(rows * cols)) {
+    detail::expect_option("negative_sampler", "exponent", exponent >= 0 && detail::is_finite(exponent), exponent,
+                          "finite and >= 0");
   }
   double& at(index_t k, index_t y) { return sums_[static_cast<std::size_t>(k * cols_ + y)]; }
   [[noreturn]] static void refuse(char const* argument, index_t position, double was, char const* must) {
@@ -96,7 +99,8 @@ class known_items {
       index_t const first = histories.offsets.at(u), last = histories.offsets.at(u + 1);
       if (first < 0 || last < first || last > histories.items.size()) {
         std::ostringstream text;
-        text << "known_items: the list of user " << u << " is [" << first << ", " << last << ") and must lie in [0, " << histories.items.size() << ")";
+        text << "known_items: the list of user " << u << " is [" << first << ", " << last << ") and must lie in [0, "
+             << histories.items.size() << ")";
         throw value_error(text.str());
       }
       auto const begin = static_cast<std::ptrdiff_t>(items_.size());

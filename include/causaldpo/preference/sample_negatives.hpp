@@ -26,8 +26,8 @@ struct negative_batch {
   index_view<S> chosen{};        ///< [N] chosen item of each example
   index_view<S> users{};         ///< [N] row of `known`; needed with it
   item_lists<S> known{};         ///< optional: what each user is known to like, in ascending order (known_items)
-  index_view<S> environments{};  ///< [N] row of the sampler; needed by `per_environment`
-  index_view<S> names{};         ///< [N] optional: what an example's draws are keyed by (its position in the log); left out: 0 .. N - 1
+  index_view<S> environments{};  ///< [N] row of the sampler, or -1: none; needed by `per_environment` (sample_environments)
+  index_view<S> names{};  ///< [N] optional: what an example's draws are keyed by (its position in the log); left out: 0 .. N - 1
 };
 
 /// Outputs of sample_negatives.
@@ -74,7 +74,7 @@ struct sample_negatives {
 /// or double whatever the scalar of the model: the result does not depend on backend, threads, or the order of the batch
 /// (`in_batch` does depend on who is in it).
 /// Edge cases: after `tries` refusals the item is drawn exactly from what is allowed, by passing over all candidates. If
-/// nothing is (everything known, weights 0, a batch of one for `in_batch`) the mask is 0.
+/// nothing is (everything known, weights 0, no environment, a batch of one for `in_batch`) the mask is 0.
 /// Errors: value_error for positions out of range and lists of known items that descend (looked at for the users of the batch).
 /// Cost: O(N J (log I + log n)) for lists of n known items, O(I log n) for a slot that ran out of tries. No scratch.
 /// Source: Salmon et al., SC 2011 (Philox).
@@ -93,15 +93,20 @@ void sample_negatives(B& be, std::type_identity_t<negative_batch<typename B::spa
   detail::expect_size_if_given(name, "names", batch.names, n, "one for each chosen item");
   if (from_table) {
     index_t const rows = options.source == negative_source::popularity && running.rows() < 1 ? 1 : running.rows();
-    detail::expect_shape(name, "running", running, rows, options.item_count > 0 ? options.item_count : running.cols(), "a row of item_count sums for each environment");
+    detail::expect_shape(name, "running", running, rows, options.item_count > 0 ? options.item_count : running.cols(),
+                         "a row of item_count sums for each environment");
   }
-  detail::expect_option(name, "item_count", options.source == negative_source::uniform ? options.item_count >= 1 : options.item_count >= 0,
+  detail::expect_option(name, "item_count",
+                        options.source == negative_source::uniform ? options.item_count >= 1 : options.item_count >= 0,
                         options.item_count, options.source == negative_source::uniform ? ">= 1 for uniform" : ">= 0");
   detail::expect_option(name, "tries", options.tries >= 0 && options.tries <= 255, options.tries, "in 0 .. 255");
   detail::expect_option(name, "columns of items", j * (options.tries + 1) <= index_t{1} << 24, j, "at most 2^24 / (tries + 1)");
-  detail::nan_guard<B> guard(be, name, {"chosen|is outside [0, I)", "users|is outside [0, U)", "known.offsets|begins a list that is not inside known.items",
-                                        "known.items|is less than the item before it", "environments|is outside [0, K)"});
-  detail::negative_args<typename B::space> const a{batch, from_table ? running : view<double const, 2, typename B::space>{}, results, guard.watch()};
+  detail::nan_guard<B> guard(
+      be, name,
+      {"chosen|is outside [0, I)", "users|is outside [0, U)", "known.offsets|begins a list that is not inside known.items",
+       "known.items|is less than the item before it", "environments|is neither -1 nor in [0, K)"});
+  detail::negative_args<typename B::space> const a{batch, from_table ? running : view<double const, 2, typename B::space>{},
+                                                   results, guard.watch()};
   detail::run<op::sample_negatives>(be, a, options);
   guard.finish();
 }

@@ -26,16 +26,21 @@ struct candidates {
   index_view<S> chosen;              // in_batch: candidate c is chosen[c]
   view<double const, 1, S> running;  // popularity, per_environment: weights summed from the first to this one
 
-  CAUSALDPO_HD bool weighted() const { return source == negative_source::popularity || source == negative_source::per_environment; }
+  CAUSALDPO_HD bool weighted() const {
+    return source == negative_source::popularity || source == negative_source::per_environment;
+  }
   CAUSALDPO_HD index_t item(index_t c) const { return source == negative_source::in_batch ? chosen.at(c) : c; }
-  CAUSALDPO_HD double weight(index_t c) const { return !weighted() ? 1 : c == 0 ? running.at(0) : running.at(c) - running.at(c - 1); }
+  CAUSALDPO_HD double weight(index_t c) const {
+    return !weighted() ? 1 : c == 0 ? running.at(0) : running.at(c) - running.at(c - 1);
+  }
   CAUSALDPO_HD bool empty() const { return count == 0 || (weighted() && !(running.at(count - 1) > 0)); }
 
   /// The candidate of one draw, by the inverse of the distribution function. Never one of weight 0.
   CAUSALDPO_HD index_t draw(random_stream const& random, std::uint64_t name, std::uint32_t number) const {
     if (!weighted()) return static_cast<index_t>(random.below(static_cast<std::uint64_t>(count), name, number));
     double const total = running.at(count - 1), x = random.uniform(name, number) * total;
-    index_t first = 0, last = count - 1;  // the first one whose sum exceeds x; if rounding made x the total, the first to reach it
+    // The first one whose sum exceeds x; if rounding made x the total, the first to reach it.
+    index_t first = 0, last = count - 1;
     while (first < last) {
       index_t const middle = first + (last - first) / 2;
       if (running.at(middle) > x || running.at(middle) >= total) last = middle;
@@ -76,7 +81,7 @@ struct draw_negative {
       watch.note(0, i);
       sound = false;
     }
-    if (source == negative_source::per_environment && (environments.at(i) < 0 || environments.at(i) >= running.rows())) {
+    if (source == negative_source::per_environment && (environments.at(i) < -1 || environments.at(i) >= running.rows())) {
       watch.note(4, i);
       sound = false;
     }
@@ -104,6 +109,7 @@ struct draw_negative {
   CAUSALDPO_HD index_t search(index_t i, index_t j, index_t first, index_t last) const {
     candidates<S> from{source, source == negative_source::in_batch ? chosen.size() : item_count, chosen, {}};
     if (source == negative_source::popularity) from.running = running.row(0);
+    if (source == negative_source::per_environment && environments.at(i) == -1) return -1;
     if (source == negative_source::per_environment) from.running = running.row(environments.at(i));
     if (from.empty()) return -1;
     std::uint64_t const name = static_cast<std::uint64_t>(names.given() ? names.at(i) : i);

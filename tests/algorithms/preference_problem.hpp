@@ -21,8 +21,8 @@ bool same_bits(std::vector<T> const& a, std::vector<T> const& b) {
 template <class T>
 struct preference_problem {
   index_t b, j, k, pad;
-  std::vector<T> policy_chosen, policy_rejected, reference_chosen, reference_rejected, pair_weights, sample_weights, chosen_lengths,
-      rejected_lengths, smoothing, q, chosen_offsets, rejected_offsets, upstream;
+  std::vector<T> policy_chosen, policy_rejected, reference_chosen, reference_rejected, pair_weights, sample_weights,
+      chosen_lengths, rejected_lengths, smoothing, q, chosen_offsets, rejected_offsets, upstream;
   std::vector<std::uint8_t> mask;
   bool masked = false, paired = false, sampled = false;
 
@@ -52,8 +52,10 @@ struct preference_problem {
   view<T const, 2> environments(std::vector<T> const& x, index_t rows) const { return {x.data(), rows, k, k + pad}; }
 
   preference_batch<T> batch() const {
-    preference_batch<T> x{.policy_chosen_logps = policy_chosen, .policy_rejected_logps = pairs(policy_rejected),
-                          .reference_chosen_logps = reference_chosen, .reference_rejected_logps = pairs(reference_rejected)};
+    preference_batch<T> x{.policy_chosen_logps = policy_chosen,
+                          .policy_rejected_logps = pairs(policy_rejected),
+                          .reference_chosen_logps = reference_chosen,
+                          .reference_rejected_logps = pairs(reference_rejected)};
     if (masked) x.rejected_mask = view<std::uint8_t const, 2>(mask.data(), b, j, j + pad);
     if (paired) x.pair_weights = pairs(pair_weights);
     if (sampled) x.sample_weights = sample_weights;
@@ -68,7 +70,8 @@ struct preference_problem {
   std::vector<T> padded(std::vector<T> const& dense, index_t rows, index_t cols) const {
     std::vector<T> x(static_cast<std::size_t>(rows * (cols + pad)), std::numeric_limits<T>::quiet_NaN());
     for (index_t r = 0; r < rows; ++r)
-      for (index_t c = 0; c < cols; ++c) x[static_cast<std::size_t>(r * (cols + pad) + c)] = dense[static_cast<std::size_t>(r * cols + c)];
+      for (index_t c = 0; c < cols; ++c)
+        x[static_cast<std::size_t>(r * (cols + pad) + c)] = dense[static_cast<std::size_t>(r * cols + c)];
     return x;
   }
 
@@ -95,13 +98,22 @@ struct preference_answers {
     grad_rejected_offsets.assign(size(b * j, k + pad), -77);
   }
   preference_results<T> plain() {
-    return {.loss = loss, .loss_mean = scalar(&loss_mean), .grad_chosen_logps = grad_chosen,
-            .grad_rejected_logps = {grad_rejected.data(), b, j, j + pad}, .chosen_rewards = chosen_rewards,
-            .rejected_rewards = {rejected_rewards.data(), b, j, j + pad}, .margins = margins, .accuracy = scalar(&accuracy),
-            .pair_accuracy = scalar(&pair_accuracy), .pair_counts = counts, .pair_wins = wins};
+    return {.loss = loss,
+            .loss_mean = scalar(&loss_mean),
+            .grad_chosen_logps = grad_chosen,
+            .grad_rejected_logps = {grad_rejected.data(), b, j, j + pad},
+            .chosen_rewards = chosen_rewards,
+            .rejected_rewards = {rejected_rewards.data(), b, j, j + pad},
+            .margins = margins,
+            .accuracy = scalar(&accuracy),
+            .pair_accuracy = scalar(&pair_accuracy),
+            .pair_counts = counts,
+            .pair_wins = wins};
   }
   conditional_results<T> conditional(bool likelihood = false) {
-    conditional_results<T> r{.loss = loss, .loss_mean = scalar(&loss_mean), .grad_chosen_logps = grad_chosen,
+    conditional_results<T> r{.loss = loss,
+                             .loss_mean = scalar(&loss_mean),
+                             .grad_chosen_logps = grad_chosen,
                              .grad_rejected_logps = {grad_rejected.data(), b, j, j + pad},
                              .grad_chosen_offsets = {grad_chosen_offsets.data(), b, k, k + pad},
                              .grad_rejected_offsets = {grad_rejected_offsets.data(), b * j, k, k + pad}};
@@ -119,7 +131,8 @@ struct preference_answers {
   /// Everything in a row without padding, for comparisons.
   std::vector<T> all() const {
     std::vector<T> x{loss_mean, accuracy, pair_accuracy};
-    for (auto const* v : {&loss, &grad_chosen, &chosen_rewards, &margins, &shifted_margins, &counts, &wins}) x.insert(x.end(), v->begin(), v->end());
+    for (auto const* v : {&loss, &grad_chosen, &chosen_rewards, &margins, &shifted_margins, &counts, &wins})
+      x.insert(x.end(), v->begin(), v->end());
     for (auto const* m : {&grad_rejected, &rejected_rewards}) append(x, *m, b, j);
     for (auto const* m : {&grad_chosen_offsets, &posterior}) append(x, *m, b, k);
     append(x, grad_rejected_offsets, b * j, k);
@@ -136,15 +149,17 @@ struct preference_answers {
 
 /// The names of the library's losses, and of those that conditional_preference takes.
 inline std::vector<char const*> loss_names() {
-  return {"sigmoid", "cpo", "rosepo", "robust", "simpo", "hinge", "ipo", "exo_pair", "sdpo",
-          "dmpo", "orpo", "kto_pair", "bco_pair", "nca_pair", "apo_zero", "apo_down", "sppo_hard"};
+  return {"sigmoid", "cpo",  "rosepo",   "robust",   "simpo",    "hinge",    "ipo",      "exo_pair", "sdpo",
+          "dmpo",    "orpo", "kto_pair", "bco_pair", "nca_pair", "apo_zero", "apo_down", "sppo_hard"};
 }
 inline std::vector<char const*> margin_loss_names() {
   return {"sigmoid", "cpo", "rosepo", "robust", "simpo", "hinge", "ipo", "exo_pair", "sdpo", "dmpo"};
 }
 /// Parameters that leave no term of any loss at 0.
 inline loss::any named_loss(char const* name) {
-  return loss::by_name(name, {.label_smoothing = 0.1, .gamma = 0.4, .kl = 0.2, .desirable_weight = 1.2, .undesirable_weight = 0.7, .bco_delta = 0.3});
+  return loss::by_name(
+      name,
+      {.label_smoothing = 0.1, .gamma = 0.4, .kl = 0.2, .desirable_weight = 1.2, .undesirable_weight = 0.7, .bco_delta = 0.3});
 }
 
 /// Largest error of `gradient` against differences of `value` along random directions, relative to the largest

@@ -14,19 +14,25 @@ struct named_mixture {
   char const* name;
   preference_mixture mixture;
 };
-inline constexpr named_mixture all_mixtures[] = {
-    {"expected", preference_mixture::expected}, {"likelihood", preference_mixture::likelihood}, {"risk", preference_mixture::risk}};
+inline constexpr named_mixture all_mixtures[] = {{"expected", preference_mixture::expected},
+                                                 {"likelihood", preference_mixture::likelihood},
+                                                 {"risk", preference_mixture::risk}};
 
 TEST_CASE_TEMPLATE("conditional_preference: by hand", Cell, CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;
   // z = 0; offsets shift the margin by 2 in the first environment and by -1 in the second
-  std::vector<T> pc{-1}, pr{-1}, q{T(0.75), T(0.25)}, co{0, -1}, ro{-1, T(-0.5)}, loss(1), gc(1), gr(1), gco(2), gro(2), shifted(1);
+  std::vector<T> pc{-1}, pr{-1}, q{T(0.75), T(0.25)}, co{0, -1}, ro{-1, T(-0.5)}, loss(1), gc(1), gr(1), gco(2), gro(2),
+      shifted(1);
   T mean = 0;
   preference_batch<T> const batch{.policy_chosen_logps = pc, .policy_rejected_logps = matrix(pr.data(), 1, 1)};
   exposure_offsets<T> const offsets{matrix(co.data(), 1, 2), matrix(ro.data(), 1, 2)};
-  conditional_results<T> const results{.loss = loss, .loss_mean = scalar(&mean), .grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 1, 1),
-                                       .grad_chosen_offsets = matrix(gco.data(), 1, 2), .grad_rejected_offsets = matrix(gro.data(), 1, 2),
+  conditional_results<T> const results{.loss = loss,
+                                       .loss_mean = scalar(&mean),
+                                       .grad_chosen_logps = gc,
+                                       .grad_rejected_logps = matrix(gr.data(), 1, 1),
+                                       .grad_chosen_offsets = matrix(gco.data(), 1, 2),
+                                       .grad_rejected_offsets = matrix(gro.data(), 1, 2),
                                        .shifted_margins = shifted};
 
   conditional_preference(be, batch, matrix(q.data(), 1, 2), offsets, results, {.loss = loss::ipo{}, .beta = 1, .strength = 2});
@@ -84,7 +90,8 @@ TEST_CASE_TEMPLATE("conditional_preference: gradients agree with finite differen
             auto value = [&] {
               double mean = 0, sum = 0;
               std::vector<double> losses(static_cast<std::size_t>(b));
-              conditional_preference(be, p.batch(), p.memberships(), p.offsets(), {.loss = losses, .loss_mean = scalar(&mean)}, options);
+              conditional_preference(be, p.batch(), p.memberships(), p.offsets(), {.loss = losses, .loss_mean = scalar(&mean)},
+                                     options);
               for (std::size_t i = 0; i < losses.size(); ++i) sum += p.upstream[i] * losses[i];
               return by_upstream ? sum : mean;
             };
@@ -114,7 +121,8 @@ TEST_CASE_TEMPLATE("conditional_preference: gradients agree with finite differen
   }
 }
 
-TEST_CASE_TEMPLATE("conditional_preference: strength 0 is preference_loss to the bit and reads no offset", Cell, CAUSALDPO_TEST_CELLS) {
+TEST_CASE_TEMPLATE("conditional_preference: strength 0 is preference_loss to the bit and reads no offset", Cell,
+                   CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;
   preference_problem<T> p(43, 3, 2, 14);
@@ -192,8 +200,12 @@ TEST_CASE_TEMPLATE("conditional_preference: impossible offers and rows outside e
       CAPTURE(mixture.name);
       std::vector<T> loss(5), gc(5), gr(5), gco(10), gro(10), counts(5), posterior(10);
       T mean = 0;
-      conditional_results<T> results{.loss = loss, .loss_mean = scalar(&mean), .grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 5, 1),
-                                     .grad_chosen_offsets = matrix(gco.data(), 5, 2), .grad_rejected_offsets = matrix(gro.data(), 5, 2)};
+      conditional_results<T> results{.loss = loss,
+                                     .loss_mean = scalar(&mean),
+                                     .grad_chosen_logps = gc,
+                                     .grad_rejected_logps = matrix(gr.data(), 5, 1),
+                                     .grad_chosen_offsets = matrix(gco.data(), 5, 2),
+                                     .grad_rejected_offsets = matrix(gro.data(), 5, 2)};
       results.pair_counts = counts;
       if (mixture.mixture == preference_mixture::likelihood) results.posterior = matrix(posterior.data(), 5, 2);
       conditional_preference(be, batch, matrix(q.data(), 5, 2), {matrix(co.data(), 5, 2), matrix(ro.data(), 5, 2)}, results,
@@ -203,7 +215,8 @@ TEST_CASE_TEMPLATE("conditional_preference: impossible offers and rows outside e
       CHECK(std::abs(static_cast<double>(gc[0]) + 0.5 / 3) < tolerance<T>());
       CHECK(std::abs(static_cast<double>(gr[0]) - 0.5 / 3) < tolerance<T>());
       CHECK((gc[1] == T(0) && gc[2] == T(0) && gc[4] == T(0)));
-      CHECK(relative_error(std::vector<T>(gco.begin(), gco.begin() + 2), std::vector<double>{-0.5 / 3, -0.5 / 3}) < tolerance<T>());
+      CHECK(relative_error(std::vector<T>(gco.begin(), gco.begin() + 2), std::vector<double>{-0.5 / 3, -0.5 / 3}) <
+            tolerance<T>());
       CHECK((gco[7] == T(0) && gro[7] == T(0) && gro[8] == T(0)));
       for (auto const* v : {&gco, &gro})
         for (T x : *v) CHECK(!std::isnan(x));
@@ -232,14 +245,16 @@ TEST_CASE_TEMPLATE("conditional_preference: offsets of 1e4, no rows, no environm
     for (auto [b, k] : {std::pair<index_t, index_t>{0, 3}, {4, 0}}) {
       preference_problem<T> const empty(b, 2, k, 22);
       preference_answers<T> none(empty);
-      conditional_preference(be, empty.batch(), empty.memberships(), empty.offsets(), none.conditional(), {.mixture = mixture.mixture});
+      conditional_preference(be, empty.batch(), empty.memberships(), empty.offsets(), none.conditional(),
+                             {.mixture = mixture.mixture});
       CHECK(none.loss_mean == T(0));
       for (T x : none.grad_rejected) CHECK(x == T(0));
     }
   }
 }
 
-TEST_CASE_TEMPLATE("conditional_preference: memory, strides, repetition, agreement with the reference backend", Cell, CAUSALDPO_TEST_CELLS) {
+TEST_CASE_TEMPLATE("conditional_preference: memory, strides, repetition, agreement with the reference backend", Cell,
+                   CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;
   reference_backend reference;
@@ -258,7 +273,8 @@ TEST_CASE_TEMPLATE("conditional_preference: memory, strides, repetition, agreeme
       conditional_preference(be, dense.batch(), dense.memberships(), dense.offsets(), second.conditional(likelihood), options);
       CHECK(be.allocations() == allocations);
       CHECK(same_bits(first.all(), second.all()));
-      conditional_preference(be, strided.batch(), strided.memberships(), strided.offsets(), wide.conditional(likelihood), options);
+      conditional_preference(be, strided.batch(), strided.memberships(), strided.offsets(), wide.conditional(likelihood),
+                             options);
       CHECK(same_bits(first.all(), wide.all()));
       CHECK((wide.grad_rejected_offsets[3] == T(-77) && wide.grad_chosen_offsets[5] == T(-77) && wide.posterior[4] == T(-77)));
       CHECK((same_bits(before.q, dense.q) && same_bits(before.chosen_offsets, dense.chosen_offsets) &&
@@ -279,14 +295,16 @@ TEST_CASE_TEMPLATE("conditional_preference: what is refused", Cell, CAUSALDPO_TE
   typename Cell::backend be;
   preference_problem<T> p(4, 2, 3, 3);
   preference_answers<T> a(p);
-  CHECK_THROWS_WITH_AS(conditional_preference(be, p.batch(), p.memberships(), p.offsets(), a.conditional(), {.loss = loss::kto_pair{}}),
-                       doctest::Contains("conditional_preference: loss is kto_pair and must be a function of the margins"), option_error);
+  CHECK_THROWS_WITH_AS(
+      conditional_preference(be, p.batch(), p.memberships(), p.offsets(), a.conditional(), {.loss = loss::kto_pair{}}),
+      doctest::Contains("conditional_preference: loss is kto_pair and must be a function of the margins"), option_error);
   CHECK_THROWS_WITH_AS(conditional_preference(be, p.batch(), p.memberships(), {}, a.conditional()),
                        doctest::Contains("offsets.chosen is left out and must be [4, 3]"), shape_error);
   CHECK_THROWS_WITH_AS(conditional_preference(be, p.batch(), p.memberships().row_block(0, 3), p.offsets(), a.conditional()),
                        "conditional_preference: q is [3, 3] and must be [4, 3] (one row for each chosen item)", shape_error);
   CHECK_THROWS_AS(conditional_preference(be, p.batch(), p.memberships(), p.offsets(), a.conditional(true)), option_error);
-  CHECK_THROWS_AS(conditional_preference(be, p.batch(), p.memberships(), p.offsets(), a.conditional(), {.strength = std::numeric_limits<double>::infinity()}),
+  CHECK_THROWS_AS(conditional_preference(be, p.batch(), p.memberships(), p.offsets(), a.conditional(),
+                                         {.strength = std::numeric_limits<double>::infinity()}),
                   option_error);
   for (T x : a.all()) CHECK(x == T(-77));
   p.rejected_offsets[7] = std::numeric_limits<T>::quiet_NaN();

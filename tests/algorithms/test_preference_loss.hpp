@@ -11,13 +11,15 @@ namespace causaldpo::test {
 
 /// A loss that the library does not have: exp(-z).
 struct exponential_loss {
-  template <class V> CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const&) const {
+  template <class V>
+  CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const&) const {
     V const e = math::exp<V>(-z);
     return {e, -e};
   }
 };
 static_assert(margin_loss<exponential_loss> && pairwise_loss<loss::kto_pair> && !margin_loss<loss::kto_pair>);
-static_assert(listwise_loss<loss::sdpo> && !pairwise_loss<loss::sdpo> && !listwise_loss<loss::sigmoid> && !preference_loss_function<int>);
+static_assert(listwise_loss<loss::sdpo> && !pairwise_loss<loss::sdpo> && !listwise_loss<loss::sigmoid> &&
+              !preference_loss_function<int>);
 
 TEST_CASE_TEMPLATE("preference_loss: by hand", Cell, CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
@@ -25,15 +27,25 @@ TEST_CASE_TEMPLATE("preference_loss: by hand", Cell, CAUSALDPO_TEST_CELLS) {
   // log-ratios: a = 2, b = (0, 1); and a = 0, b = (0, 3) whose second item is masked
   std::vector<T> pc{-1, -2}, rc{-3, -2}, pr{-4, -4, -5, -1}, rr{-4, -5, -5, -4};
   std::vector<std::uint8_t> mask{1, 1, 1, 0};
-  preference_batch<T> const batch{.policy_chosen_logps = pc, .policy_rejected_logps = matrix(pr.data(), 2, 2),
-                                  .reference_chosen_logps = rc, .reference_rejected_logps = matrix(rr.data(), 2, 2),
+  preference_batch<T> const batch{.policy_chosen_logps = pc,
+                                  .policy_rejected_logps = matrix(pr.data(), 2, 2),
+                                  .reference_chosen_logps = rc,
+                                  .reference_rejected_logps = matrix(rr.data(), 2, 2),
                                   .rejected_mask = matrix(mask.data(), 2, 2)};
   std::vector<T> loss(2), gc(2), gr(4), rewards(2), lost(4), margins(2), counts(2), wins(2);
   T mean = -1, accuracy = -1, pair_accuracy = -1;
   preference_loss(be, batch,
-                  {.loss = loss, .loss_mean = scalar(&mean), .grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 2, 2),
-                   .chosen_rewards = rewards, .rejected_rewards = matrix(lost.data(), 2, 2), .margins = margins,
-                   .accuracy = scalar(&accuracy), .pair_accuracy = scalar(&pair_accuracy), .pair_counts = counts, .pair_wins = wins},
+                  {.loss = loss,
+                   .loss_mean = scalar(&mean),
+                   .grad_chosen_logps = gc,
+                   .grad_rejected_logps = matrix(gr.data(), 2, 2),
+                   .chosen_rewards = rewards,
+                   .rejected_rewards = matrix(lost.data(), 2, 2),
+                   .margins = margins,
+                   .accuracy = scalar(&accuracy),
+                   .pair_accuracy = scalar(&pair_accuracy),
+                   .pair_counts = counts,
+                   .pair_wins = wins},
                   {.loss = loss::ipo{}, .beta = 0.5});
   // d - 1 = (1, 0) and (-1): losses 1/2 and 1
   CHECK(loss == std::vector<T>{T(0.5), 1});
@@ -48,12 +60,14 @@ TEST_CASE_TEMPLATE("preference_loss: by hand", Cell, CAUSALDPO_TEST_CELLS) {
   CHECK(counts == std::vector<T>{2, 1});
   CHECK(wins == std::vector<T>{2, 0});
 
-  preference_loss(be, batch, {.loss = loss, .grad_chosen_logps = gc}, {.loss = loss::hinge{}, .beta = 0.5, .reduction = loss_reduction::sum});
+  preference_loss(be, batch, {.loss = loss, .grad_chosen_logps = gc},
+                  {.loss = loss::hinge{}, .beta = 0.5, .reduction = loss_reduction::sum});
   CHECK(loss == std::vector<T>{T(0.25), 1});  // margins (1, 1/2): the kink at 1 has slope 0
   CHECK(gc == std::vector<T>{T(-0.25), T(-0.5)});
 
   std::vector<T> const upstream{-2, 3};
-  preference_loss(be, batch, {.grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 2, 2)}, {.loss = loss::ipo{}, .beta = 0.5}, upstream);
+  preference_loss(be, batch, {.grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 2, 2)},
+                  {.loss = loss::ipo{}, .beta = 0.5}, upstream);
   CHECK(gc == std::vector<T>{-2, -6});
   CHECK(gr == std::vector<T>{2, 0, 6, 0});
 }
@@ -63,9 +77,12 @@ TEST_CASE_TEMPLATE("preference_loss: policy equal to reference", Cell, CAUSALDPO
   typename Cell::backend be;
   std::vector<T> pc(5, T(-3)), pr(15, T(-4)), gc(5), gr(15);
   T mean = 0;
-  preference_batch<T> const batch{.policy_chosen_logps = pc, .policy_rejected_logps = matrix(pr.data(), 5, 3),
-                                  .reference_chosen_logps = pc, .reference_rejected_logps = matrix(pr.data(), 5, 3)};
-  preference_loss(be, batch, {.loss_mean = scalar(&mean), .grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 5, 3)},
+  preference_batch<T> const batch{.policy_chosen_logps = pc,
+                                  .policy_rejected_logps = matrix(pr.data(), 5, 3),
+                                  .reference_chosen_logps = pc,
+                                  .reference_rejected_logps = matrix(pr.data(), 5, 3)};
+  preference_loss(be, batch,
+                  {.loss_mean = scalar(&mean), .grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 5, 3)},
                   {.loss = loss::sdpo{}, .beta = 1});
   CHECK(std::abs(static_cast<double>(mean) - std::log(4.0)) < tolerance<T>());
   CHECK(relative_error(gc, std::vector<double>(5, -0.75 / 5)) < tolerance<T>());
@@ -87,7 +104,10 @@ TEST_CASE_TEMPLATE("preference_loss: gradients agree with finite differences", C
           p.masked = j > 1;
           p.paired = variant % 2 == 0;
           p.sampled = variant % 3 == 0;
-          preference_options options{.loss = named_loss(name), .beta = 0.4, .length_normalize = variant % 4 == 0, .nll_weight = variant % 5 == 0 ? 0.3 : 0};
+          preference_options options{.loss = named_loss(name),
+                                     .beta = 0.4,
+                                     .length_normalize = variant % 4 == 0,
+                                     .nll_weight = variant % 5 == 0 ? 0.3 : 0};
           options.reduction = reductions[++variant % 3];
           options.dr_beta = 0.8;
           if (variant % 4 == 3) options.log_ratio_clamp = {{-2, 2}};
@@ -130,14 +150,21 @@ TEST_CASE_TEMPLATE("preference_loss: impossible items have limits, not NaN", Cel
   // rejected impossible; chosen impossible; both (dropped); reference of the chosen impossible; masked NaN
   std::vector<T> pc{-1, -inf, -inf, -1, -1}, rc{-1, -1, -1, -inf, -1}, pr{-inf, -1, -inf, -1, nan}, rr{-1, -1, -1, -1, nan};
   std::vector<std::uint8_t> mask{1, 1, 1, 1, 0};
-  preference_batch<T> const batch{.policy_chosen_logps = pc, .policy_rejected_logps = matrix(pr.data(), 5, 1),
-                                  .reference_chosen_logps = rc, .reference_rejected_logps = matrix(rr.data(), 5, 1),
+  preference_batch<T> const batch{.policy_chosen_logps = pc,
+                                  .policy_rejected_logps = matrix(pr.data(), 5, 1),
+                                  .reference_chosen_logps = rc,
+                                  .reference_rejected_logps = matrix(rr.data(), 5, 1),
                                   .rejected_mask = matrix(mask.data(), 5, 1)};
   for (char const* name : {"sigmoid", "sdpo", "dmpo", "hinge"}) {
     CAPTURE(name);
     std::vector<T> loss(5), gc(5), gr(5), counts(5);
     T mean = 0;
-    preference_loss(be, batch, {.loss = loss, .loss_mean = scalar(&mean), .grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 5, 1), .pair_counts = counts},
+    preference_loss(be, batch,
+                    {.loss = loss,
+                     .loss_mean = scalar(&mean),
+                     .grad_chosen_logps = gc,
+                     .grad_rejected_logps = matrix(gr.data(), 5, 1),
+                     .pair_counts = counts},
                     {.loss = loss::by_name(name), .beta = 0.5});
     CHECK(loss == std::vector<T>{0, inf, 0, 0, 0});
     CHECK(mean == inf);
@@ -151,8 +178,10 @@ TEST_CASE_TEMPLATE("preference_loss: impossible items have limits, not NaN", Cel
     T mean = 0;
     auto with_smoothing = batch;
     with_smoothing.smoothing = smoothing;
-    preference_loss(be, with_smoothing, {.loss = loss, .loss_mean = scalar(&mean), .grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 5, 1)},
-                    {.loss = named_loss(name), .beta = 0.5}, upstream);
+    preference_loss(
+        be, with_smoothing,
+        {.loss = loss, .loss_mean = scalar(&mean), .grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 5, 1)},
+        {.loss = named_loss(name), .beta = 0.5}, upstream);
     for (T x : loss) CHECK(!std::isnan(x));
     for (T x : gc) CHECK(!std::isnan(x));
     for (T x : gr) CHECK(!std::isnan(x));
@@ -166,9 +195,14 @@ TEST_CASE_TEMPLATE("preference_loss: infinities of both signs drop the example",
   typename Cell::backend be;
   T const inf = std::numeric_limits<T>::infinity();
   std::vector<T> pc{-1}, pr{-inf, -1}, rr{-1, -inf}, gc{9}, gr{9, 9}, loss{9}, margins{9}, counts{9};
-  preference_batch<T> const batch{.policy_chosen_logps = pc, .policy_rejected_logps = matrix(pr.data(), 1, 2), .reference_chosen_logps = pc,
+  preference_batch<T> const batch{.policy_chosen_logps = pc,
+                                  .policy_rejected_logps = matrix(pr.data(), 1, 2),
+                                  .reference_chosen_logps = pc,
                                   .reference_rejected_logps = matrix(rr.data(), 1, 2)};
-  preference_results<T> const results{.loss = loss, .grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 1, 2), .margins = margins,
+  preference_results<T> const results{.loss = loss,
+                                      .grad_chosen_logps = gc,
+                                      .grad_rejected_logps = matrix(gr.data(), 1, 2),
+                                      .margins = margins,
                                       .pair_counts = counts};
   preference_loss(be, batch, results, {.loss = loss::dmpo{}});  // the mean of +inf and -inf
   CHECK((loss[0] == T(0) && gc[0] == T(0) && gr == std::vector<T>{0, 0} && counts[0] == T(0) && margins[0] == T(0)));
@@ -182,7 +216,8 @@ TEST_CASE_TEMPLATE("preference_loss: far tails keep their digits", Cell, CAUSALD
   std::vector<T> pc{60, -60, 300}, pr{0, 0, 0}, loss(3), gc(3);
   preference_batch<T> const batch{.policy_chosen_logps = pc, .policy_rejected_logps = matrix(pr.data(), 3, 1)};
   for (char const* name : {"sigmoid", "sdpo", "dmpo"}) {
-    preference_loss(be, batch, {.loss = loss, .grad_chosen_logps = gc}, {.loss = loss::by_name(name), .beta = 0.5}, std::vector<T>{1, 1, 1});
+    preference_loss(be, batch, {.loss = loss, .grad_chosen_logps = gc}, {.loss = loss::by_name(name), .beta = 0.5},
+                    std::vector<T>{1, 1, 1});
     double const z[] = {30, -30, 150};
     for (std::size_t i = 0; i < 3; ++i) {
       double const exact = std::max(-z[i], 0.0) + std::log1p(std::exp(-std::abs(z[i]))), slope = -0.5 / (1 + std::exp(z[i]));
@@ -216,7 +251,8 @@ TEST_CASE_TEMPLATE("preference_loss: identities", Cell, CAUSALDPO_TEST_CELLS) {
     CHECK(relative_error(other.grad_rejected, base.grad_rejected) < tolerance<T>());
 
     auto turned = p;  // examples in another order
-    for (auto* v : {&turned.policy_chosen, &turned.reference_chosen, &turned.smoothing}) std::rotate(v->begin(), v->begin() + 5, v->end());
+    for (auto* v : {&turned.policy_chosen, &turned.reference_chosen, &turned.smoothing})
+      std::rotate(v->begin(), v->begin() + 5, v->end());
     for (auto* v : {&turned.policy_rejected, &turned.reference_rejected}) std::rotate(v->begin(), v->begin() + 15, v->end());
     preference_loss(be, turned.batch(), other.plain(), options);
     std::rotate(other.loss.begin(), other.loss.end() - 5, other.loss.end());
@@ -269,15 +305,18 @@ TEST_CASE_TEMPLATE("preference_loss: pair weights repeat pairs, sdpo at J = 1 is
 TEST_CASE_TEMPLATE("preference_loss: wild pair weights and log-ratios of 1e4", Cell, CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;
-  std::vector<T> pc{0, 10000, -10000}, pr{0, 0, 0, 0, 0, 0}, w{T(1e-30), T(1e30), T(1e-30), T(1e-30), T(1e30), T(1e30)}, loss(3), gc(3), gr(6);
+  std::vector<T> pc{0, 10000, -10000}, pr{0, 0, 0, 0, 0, 0}, w{T(1e-30), T(1e30), T(1e-30), T(1e-30), T(1e30), T(1e30)}, loss(3),
+      gc(3), gr(6);
   pr[1] = -2;
-  preference_batch<T> const batch{.policy_chosen_logps = pc, .policy_rejected_logps = matrix(pr.data(), 3, 2), .pair_weights = matrix(w.data(), 3, 2)};
+  preference_batch<T> const batch{
+      .policy_chosen_logps = pc, .policy_rejected_logps = matrix(pr.data(), 3, 2), .pair_weights = matrix(w.data(), 3, 2)};
   preference_results<T> const results{.loss = loss, .grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 3, 2)};
   preference_loss(be, batch, results, {.beta = 0.5}, std::vector<T>{1, 1, 1});
   CHECK(relative_error(loss, std::vector<double>{std::log1p(std::exp(-1.0)), 0, 5000}) < tolerance<T>());
   CHECK(relative_error(gr, std::vector<double>{0, 0.5 / (1 + std::exp(1.0)), 0, 0, 0.25, 0.25}) < tolerance<T>());
   preference_loss(be, batch, results, {.loss = loss::sdpo{}, .beta = 0.5}, std::vector<T>{1, 1, 1});
-  CHECK(relative_error(loss, std::vector<double>{30 * std::log(10.0) - 1, 0, 5000 + 30 * std::log(10.0) + std::log(2.0)}) < tolerance<T>());
+  CHECK(relative_error(loss, std::vector<double>{30 * std::log(10.0) - 1, 0, 5000 + 30 * std::log(10.0) + std::log(2.0)}) <
+        tolerance<T>());
   CHECK(relative_error(gc, std::vector<double>{-0.5, 0, -0.5}) < tolerance<T>());
 }
 
@@ -290,7 +329,8 @@ TEST_CASE_TEMPLATE("preference_loss: Dr.DPO in log space", Cell, CAUSALDPO_TEST_
   preference_batch<T> batch{.policy_chosen_logps = pc, .policy_rejected_logps = matrix(pr.data(), 3, 1)};
   preference_options const options{.beta = 1, .reduction = loss_reduction::dr_dpo, .dr_beta = 2};
   preference_loss(be, batch, {.loss_mean = scalar(&mean), .grad_chosen_logps = gc}, options);
-  CHECK(relative_error(std::vector<T>{mean}, std::vector<double>{10000 - 2 * std::log((1 + std::exp(-1.0)) / 3)}) < tolerance<T>());
+  CHECK(relative_error(std::vector<T>{mean}, std::vector<double>{10000 - 2 * std::log((1 + std::exp(-1.0)) / 3)}) <
+        tolerance<T>());
   CHECK(relative_error(gc, std::vector<double>{-1 / (1 + std::exp(-1.0)), -1 / (1 + std::exp(1.0)), 0}) < tolerance<T>());
   pc = {-inf, -inf, -inf};  // every loss +inf: the mean is, and the weights are those of the sample
   preference_loss(be, batch, {.loss_mean = scalar(&mean), .grad_chosen_logps = gc}, options);
@@ -324,7 +364,8 @@ TEST_CASE_TEMPLATE("preference_loss: weights 0, nothing valid, no rows, no items
     preference_answers<T> a(p);
     preference_loss(be, p.batch(), a.plain(), {.reduction = reduction});
     for (T x : {a.loss_mean, a.accuracy, a.pair_accuracy}) CHECK(x == T(0));
-    for (auto const* v : {&a.loss, &a.grad_chosen, &a.grad_rejected, &a.chosen_rewards, &a.rejected_rewards, &a.margins, &a.counts})
+    for (auto const* v :
+         {&a.loss, &a.grad_chosen, &a.grad_rejected, &a.chosen_rewards, &a.rejected_rewards, &a.margins, &a.counts})
       for (T x : *v) CHECK(x == T(0));
     for (index_t b : {0, 3}) {
       preference_problem<T> const none(b, b == 0 ? 2 : 0, 0, 2);
@@ -343,16 +384,18 @@ TEST_CASE_TEMPLATE("preference_loss: orpo near and at certainty", Cell, CAUSALDP
   T const inf = std::numeric_limits<T>::infinity();
   std::vector<T> pc{0, -1, T(-1e-6)}, pr{-1, 0, -1}, loss(3), gc(3), gr(3);
   preference_batch<T> const batch{.policy_chosen_logps = pc, .policy_rejected_logps = matrix(pr.data(), 3, 1)};
-  preference_loss(be, batch, {.loss = loss, .grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 3, 1)}, {.loss = loss::orpo{}, .beta = 1},
-                  std::vector<T>{1, 1, 1});
-  double const odds = 1 / std::expm1(1.0), p = std::exp(static_cast<double>(pc[2])), rest = -std::expm1(static_cast<double>(pc[2]));
+  preference_loss(be, batch, {.loss = loss, .grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 3, 1)},
+                  {.loss = loss::orpo{}, .beta = 1}, std::vector<T>{1, 1, 1});
+  double const odds = 1 / std::expm1(1.0), p = std::exp(static_cast<double>(pc[2])),
+               rest = -std::expm1(static_cast<double>(pc[2]));
   CHECK((loss[0] == T(0) && loss[1] == inf && gr[0] == T(0)));
   CHECK(std::abs(static_cast<double>(gc[0]) + odds) < tolerance<T>() * odds);  // the limit e^b / (1 - e^b)
   CHECK(std::abs(static_cast<double>(gc[1]) + 1 / -std::expm1(-1.0)) < 2 * tolerance<T>());
   CHECK(gr[1] == inf);
   CHECK(std::abs(static_cast<double>(loss[2]) - std::log1p(odds * rest / p)) < tolerance<T>() * odds * rest);
   pc = pr = {0, 0, -1};  // two certain items leave no odds to compare
-  preference_loss(be, batch, {.loss = loss, .grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 3, 1)}, {.loss = loss::orpo{}, .beta = 1});
+  preference_loss(be, batch, {.loss = loss, .grad_chosen_logps = gc, .grad_rejected_logps = matrix(gr.data(), 3, 1)},
+                  {.loss = loss::orpo{}, .beta = 1});
   CHECK((loss[0] == T(0) && gc[0] == T(0) && gr[1] == T(0)));
 }
 
@@ -423,8 +466,8 @@ TEST_CASE_TEMPLATE("preference_loss: what is refused", Cell, CAUSALDPO_TEST_CELL
   auto const batch = p.batch();
   auto wrong = batch;
   wrong.reference_chosen_logps = wrong.reference_chosen_logps.part(0, 3);
-  CHECK_THROWS_WITH_AS(preference_loss(be, wrong, a.plain()), "preference_loss: reference_chosen_logps is [3] and must be [4] (one for each chosen item)",
-                       shape_error);
+  CHECK_THROWS_WITH_AS(preference_loss(be, wrong, a.plain()),
+                       "preference_loss: reference_chosen_logps is [3] and must be [4] (one for each chosen item)", shape_error);
   wrong = batch;
   wrong.policy_rejected_logps = wrong.policy_rejected_logps.row_block(0, 3);
   CHECK_THROWS_AS(preference_loss(be, wrong, a.plain()), shape_error);
@@ -434,8 +477,10 @@ TEST_CASE_TEMPLATE("preference_loss: what is refused", Cell, CAUSALDPO_TEST_CELL
                        doctest::Contains("chosen_lengths is left out and must be [4]"), shape_error);
   wrong = batch;
   wrong.smoothing = {};
-  CHECK_THROWS_WITH_AS(preference_loss(be, wrong, a.plain(), {.loss = loss::rosepo{}}), doctest::Contains("smoothing is left out"), shape_error);
-  CHECK_THROWS_WITH_AS(preference_loss(be, batch, a.plain(), {.beta = -1}), "preference_loss: beta is -1 and must be finite and > 0", option_error);
+  CHECK_THROWS_WITH_AS(preference_loss(be, wrong, a.plain(), {.loss = loss::rosepo{}}),
+                       doctest::Contains("smoothing is left out"), shape_error);
+  CHECK_THROWS_WITH_AS(preference_loss(be, batch, a.plain(), {.beta = -1}),
+                       "preference_loss: beta is -1 and must be finite and > 0", option_error);
   CHECK_THROWS_AS(preference_loss(be, batch, a.plain(), {.reduction = loss_reduction::dr_dpo, .dr_beta = 0}), option_error);
   CHECK_THROWS_AS(preference_loss(be, batch, a.plain(), {.log_ratio_clamp = {{1, -1}}}), option_error);
   CHECK_THROWS_AS(preference_loss(be, batch, a.plain(), {.loss = loss::robust{.label_smoothing = 0.5}}), option_error);
@@ -445,16 +490,19 @@ TEST_CASE_TEMPLATE("preference_loss: what is refused", Cell, CAUSALDPO_TEST_CELL
 
   T const nan = std::numeric_limits<T>::quiet_NaN();
   p.policy_rejected[5] = nan;
-  CHECK_THROWS_WITH_AS(preference_loss(be, p.batch(), a.plain()), doctest::Contains("policy_rejected_logps holds a NaN at flat position 5"), value_error);
+  CHECK_THROWS_WITH_AS(preference_loss(be, p.batch(), a.plain()),
+                       doctest::Contains("policy_rejected_logps holds a NaN at flat position 5"), value_error);
   p.mask = {1, 1, 1, 1, 1, 0, 1, 1};
   p.masked = true;
   preference_loss(be, p.batch(), a.plain());  // the slot is not in use
   p.sampled = true;
   p.sample_weights[3] = nan;
-  CHECK_THROWS_WITH_AS(preference_loss(be, p.batch(), a.plain()), doctest::Contains("sample_weights holds a NaN at flat position 3"), value_error);
+  CHECK_THROWS_WITH_AS(preference_loss(be, p.batch(), a.plain()),
+                       doctest::Contains("sample_weights holds a NaN at flat position 3"), value_error);
   p.sample_weights[3] = 1;
   p.upstream[2] = nan;
-  CHECK_THROWS_WITH_AS(preference_loss(be, p.batch(), a.plain(), {}, p.upstream), doctest::Contains("upstream holds a NaN at flat position 2"), value_error);
+  CHECK_THROWS_WITH_AS(preference_loss(be, p.batch(), a.plain(), {}, p.upstream),
+                       doctest::Contains("upstream holds a NaN at flat position 2"), value_error);
 }
 
 }  // namespace causaldpo::test

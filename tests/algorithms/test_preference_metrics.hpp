@@ -16,8 +16,14 @@ struct metric_answers {
     for (auto* v : {&chosen, &rejected, &margins, &accuracy, &pairs, &saturation, &dropped, &size}) v->assign(n, -77);
   }
   preference_metric_results<T> views() {
-    return {.chosen_rewards = chosen, .rejected_rewards = rejected, .margins = margins, .accuracy = accuracy, .pair_accuracy = pairs,
-            .saturation = saturation, .dropped = dropped, .effective_sample_size = size};
+    return {.chosen_rewards = chosen,
+            .rejected_rewards = rejected,
+            .margins = margins,
+            .accuracy = accuracy,
+            .pair_accuracy = pairs,
+            .saturation = saturation,
+            .dropped = dropped,
+            .effective_sample_size = size};
   }
 };
 
@@ -27,8 +33,11 @@ TEST_CASE_TEMPLATE("preference_metrics: by hand", Cell, CAUSALDPO_TEST_CELLS) {
   // rewards 4 | (0, 2): margin 3; 1 | (1): margin 0, a tie; 8 | (0): margin 8; dropped
   std::vector<T> chosen{4, 1, 8, 0}, rejected{0, 2, 1, 0, 0, 0, 0, 0}, margins{3, 0, 8, 0}, counts{2, 1, 1, 0}, wins{2, 0, 1, 0};
   std::vector<T> q{1, 0, 0, 1, T(0.5), T(0.5), T(0.25), T(0.75)}, weights{1, 1, 2, 5};
-  preference_scores<T> const scores{.chosen_rewards = chosen, .rejected_rewards = matrix(rejected.data(), 4, 2), .margins = margins,
-                                    .pair_counts = counts, .pair_wins = wins};
+  preference_scores<T> const scores{.chosen_rewards = chosen,
+                                    .rejected_rewards = matrix(rejected.data(), 4, 2),
+                                    .margins = margins,
+                                    .pair_counts = counts,
+                                    .pair_wins = wins};
   metric_answers<T> a(3);
   preference_metrics(be, scores, matrix(q.data(), 4, 2), a.views(), weights);
   double const t = tolerance<T>();
@@ -65,8 +74,11 @@ TEST_CASE_TEMPLATE("preference_metrics: with preference_loss, and the reference 
   p.mask[0] = p.mask[1] = p.mask[2] = p.mask[3] = 0;
   preference_answers<T> answers(p);
   preference_loss(be, p.batch(), answers.plain());
-  preference_scores<T> const scores{.chosen_rewards = answers.chosen_rewards, .rejected_rewards = p.pairs(answers.rejected_rewards),
-                                    .margins = answers.margins, .pair_counts = answers.counts, .pair_wins = answers.wins};
+  preference_scores<T> const scores{.chosen_rewards = answers.chosen_rewards,
+                                    .rejected_rewards = p.pairs(answers.rejected_rewards),
+                                    .margins = answers.margins,
+                                    .pair_counts = answers.counts,
+                                    .pair_wins = answers.wins};
   metric_answers<T> a(4), b(4);
   preference_metrics(be, scores, p.memberships(), a.views(), p.sample_weights);
   auto const allocations = be.allocations();
@@ -90,11 +102,16 @@ TEST_CASE_TEMPLATE("preference_metrics: nothing there, and what is refused", Cel
   for (auto const* v : {&a.chosen, &a.accuracy, &a.saturation, &a.dropped, &a.size}) CHECK((*v)[0] == T(0));
 
   std::vector<T> two(2), rejected(2), three(3);
-  preference_scores<T> const scores{.chosen_rewards = two, .rejected_rewards = matrix(rejected.data(), 2, 1), .margins = two, .pair_counts = two, .pair_wins = two};
+  preference_scores<T> const scores{.chosen_rewards = two,
+                                    .rejected_rewards = matrix(rejected.data(), 2, 1),
+                                    .margins = two,
+                                    .pair_counts = two,
+                                    .pair_wins = two};
   CHECK_THROWS_WITH_AS(preference_metrics(be, scores, matrix(two.data(), 1, 2), a.views()),
                        "preference_metrics: q is [1, 2] and must be [2, 2] (one for each example)", shape_error);
   CHECK_THROWS_WITH_AS(preference_metrics(be, scores, {}, {.accuracy = three}),
-                       "preference_metrics: results.accuracy is [3] and must be [1] (the batch and each column of q)", shape_error);
+                       "preference_metrics: results.accuracy is [3] and must be [1] (the batch and each column of q)",
+                       shape_error);
 }
 
 }  // namespace causaldpo::test

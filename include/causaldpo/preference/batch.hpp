@@ -49,14 +49,14 @@ struct log_ratio_range {
 /// preference_loss_function. With the default, any of the library's: `{.loss = loss::sdpo{}, .beta = 0.2}`.
 template <class Loss = loss::any>
 struct preference_options_for {
-  Loss loss{};                   ///< with its own parameters: `loss::simpo{.gamma = 0.3}`
-  double beta = 0.1;             ///< scale of the log-ratios, > 0
-  bool reference_free = false;   ///< do not read the reference (cpo, simpo and orpo never do)
-  bool length_normalize = false; ///< divide every log-prob by its length first
+  Loss loss{};                                       ///< with its own parameters: `loss::simpo{.gamma = 0.3}`
+  double beta = 0.1;                                 ///< scale of the log-ratios, > 0
+  bool reference_free = false;                       ///< do not read the reference (cpo, simpo and orpo never do)
+  bool length_normalize = false;                     ///< divide every log-prob by its length first
   std::optional<log_ratio_range> log_ratio_clamp{};  ///< clamps a and b; gradient 0 strictly outside
-  double nll_weight = 0;         ///< adds -nll_weight * policy_chosen to each example's loss
+  double nll_weight = 0;                             ///< adds -nll_weight * policy_chosen to each example's loss
   loss_reduction reduction = loss_reduction::mean;
-  double dr_beta = 1;            ///< temperature of dr_dpo, > 0
+  double dr_beta = 1;  ///< temperature of dr_dpo, > 0
 };
 /// Options of preference_loss with a loss of the library.
 using preference_options = preference_options_for<>;

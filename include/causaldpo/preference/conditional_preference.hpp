@@ -96,7 +96,7 @@ void check_and_run_conditional(B& be, preference_args<T, typename B::space> a, c
 /// Cost O(B J K); `likelihood` evaluates each environment's loss twice. Scratch: (3 J + 4) B scalars, J B more for
 /// listwise losses, K B for `likelihood`. Source: backdoor adjustment with an exposure model, docs/algorithms.
 template <backend B, real_scalar T, matrix_like Q, class Options = conditional_options>
-  requires detail::is_conditional_options<Options>
+requires detail::is_conditional_options<Options>
 void conditional_preference(B& be, preference_batch<T, typename B::space> const& batch, Q const& q,
                             std::type_identity_t<exposure_offsets<T, typename B::space>> offsets,
                             std::type_identity_t<conditional_results<T, typename B::space>> results, Options const& options = {},
@@ -104,9 +104,10 @@ void conditional_preference(B& be, preference_batch<T, typename B::space> const&
   using S = typename B::space;
   detail::preference_args<T, S> const a{batch, as_view(q), offsets, upstream, results, {}};
   detail::visit_loss_option(options.loss, [&]<class Loss>(Loss const& loss) {
-    detail::check_and_run_conditional<B, T>(be, a, conditional_options_for<Loss>{loss, options.beta, options.reference_free,
-                                                       options.log_ratio_clamp, options.nll_weight, options.reduction,
-                                                       options.dr_beta, options.mixture, options.strength});
+    detail::check_and_run_conditional<B, T>(
+        be, a,
+        conditional_options_for<Loss>{loss, options.beta, options.reference_free, options.log_ratio_clamp, options.nll_weight,
+                                      options.reduction, options.dr_beta, options.mixture, options.strength});
   });
 }
 

@@ -40,14 +40,15 @@ template <std::size_t I = 0, class F>
 void visit_from(std::string_view name, parameters const& p, F&& f) {
   if constexpr (I < std::variant_size_v<any>) {
     using candidate = std::variant_alternative_t<I, any>;
-    if (name == candidate::name()) f(with(candidate{}, p));
-    else visit_from<I + 1>(name, p, f);
+    if (name == candidate::name())
+      f(with(candidate{}, p));
+    else
+      visit_from<I + 1>(name, p, f);
   } else {
     std::ostringstream text;
     text << "loss: the name is " << name << " and must be one of";
-    [&]<std::size_t... Is>(std::index_sequence<Is...>) {
-      ((text << ' ' << std::variant_alternative_t<Is, any>::name()), ...);
-    }(std::make_index_sequence<std::variant_size_v<any>>{});
+    [&]<std::size_t... Is>(std::index_sequence<Is...>) { ((text << ' ' << std::variant_alternative_t<Is, any>::name()), ...); }
+    (std::make_index_sequence<std::variant_size_v<any>>{});
     throw option_error(text.str());
   }
 }

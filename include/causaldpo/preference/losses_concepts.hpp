@@ -56,22 +56,23 @@ concept margin_loss = std::is_trivially_copyable_v<L> && requires(L const& l, do
 /// Requires: `at_pair(a, b, context)` -> pair_terms; limits at infinities as above; or models margin_loss.
 /// Models: orpo, kto_pair, bco_pair, nca_pair, apo_zero, apo_down, sppo_hard, every margin_loss. Not: sdpo.
 template <class L>
-concept pairwise_loss = margin_loss<L> || (std::is_trivially_copyable_v<L> && requires(L const& l, double x, loss_context<double> c) {
-  { l.at_pair(x, x, c) } -> std::same_as<pair_terms<double>>;
-});
+concept pairwise_loss = margin_loss<L> ||
+    (std::is_trivially_copyable_v<L>&& requires(L const& l, double x, loss_context<double> c) {
+      { l.at_pair(x, x, c) } -> std::same_as<pair_terms<double>>;
+    });
 
 /// A loss of all of an example's margins at once, computed in two passes over the rejected items.
-/// Requires: a template `state<V>`, `begin<V>()` -> it, `absorb(state, entry, valid)` (entries in which `valid` is not set may hold
-/// anything and must not count), `finish(state)` -> the value, and then `slope(state, entry)` -> d value / d z_j.
-/// Models: sdpo, dmpo.
+/// Requires: a template `state<V>`, `begin<V>()` -> it, `absorb(state, entry, valid)` (entries in which `valid` is not set may
+/// hold anything and must not count), `finish(state)` -> the value, and then `slope(state, entry)` -> d value / d z_j. Models:
+/// sdpo, dmpo.
 template <class L>
-concept listwise_loss =
-    std::is_trivially_copyable_v<L> && requires(L const& l, typename L::template state<double>& s, list_entry<double> e) {
-      { l.template begin<double>() } -> std::same_as<typename L::template state<double>>;
-      l.absorb(s, e, true);
-      { l.finish(s) } -> std::same_as<double>;
-      { l.slope(s, e) } -> std::same_as<double>;
-    };
+concept listwise_loss = std::is_trivially_copyable_v<L> &&
+    requires(L const& l, typename L::template state<double>& s, list_entry<double> e) {
+  { l.template begin<double>() } -> std::same_as<typename L::template state<double>>;
+  l.absorb(s, e, true);
+  { l.finish(s) } -> std::same_as<double>;
+  { l.slope(s, e) } -> std::same_as<double>;
+};
 
 /// Whatever preference_loss accepts.
 template <class L>

@@ -22,11 +22,13 @@ struct sdpo {
     V top;      // log w_j - z_j of the largest
     V lost;     // after finish: s(t)
   };
-  template <class V> CAUSALDPO_HD state<V> begin() const {
+  template <class V>
+  CAUSALDPO_HD state<V> begin() const {
     V const zero = math::broadcast<V>(0), low = math::broadcast<V>(-math::infinity<math::scalar_t<V>>());
     return {low, zero, low, zero};
   }
-  template <class V> CAUSALDPO_HD void absorb(state<V>& s, list_entry<V> const& e, math::mask_t<V> const& valid) const {
+  template <class V>
+  CAUSALDPO_HD void absorb(state<V>& s, list_entry<V> const& e, math::mask_t<V> const& valid) const {
     V const zero = math::broadcast<V>(0), one = math::broadcast<V>(1);
     V const key = e.log_weight + e.rejected;
     math::mask_t<V> const larger = math::both<V>(valid, key > s.largest);
@@ -36,12 +38,14 @@ struct sdpo {
     s.top = math::select<V>(larger, e.log_weight - e.margin, s.top);
     s.largest = math::select<V>(larger, key, s.largest);
   }
-  template <class V> CAUSALDPO_HD V finish(state<V>& s) const {
+  template <class V>
+  CAUSALDPO_HD V finish(state<V>& s) const {
     V const t = s.top + math::log<V>(s.sum);
     s.lost = math::sigmoid<V>(t);
     return math::softplus<V>(t);
   }
-  template <class V> CAUSALDPO_HD V slope(state<V> const& s, list_entry<V> const& e) const {
+  template <class V>
+  CAUSALDPO_HD V slope(state<V> const& s, list_entry<V> const& e) const {
     V const key = e.log_weight + e.rejected;
     V const ratio = math::exp<V>(math::select<V>(key == s.largest, math::broadcast<V>(0), key - s.largest));
     return -s.lost * (ratio / s.sum);
@@ -57,15 +61,23 @@ struct dmpo {
     V mean;
     V lost;  // after finish: s(-mean)
   };
-  template <class V> CAUSALDPO_HD state<V> begin() const { return {math::broadcast<V>(0), math::broadcast<V>(0)}; }
-  template <class V> CAUSALDPO_HD void absorb(state<V>& s, list_entry<V> const& e, math::mask_t<V> const& valid) const {
+  template <class V>
+  CAUSALDPO_HD state<V> begin() const {
+    return {math::broadcast<V>(0), math::broadcast<V>(0)};
+  }
+  template <class V>
+  CAUSALDPO_HD void absorb(state<V>& s, list_entry<V> const& e, math::mask_t<V> const& valid) const {
     s.mean = s.mean + math::select<V>(valid, e.share * e.margin, math::broadcast<V>(0));
   }
-  template <class V> CAUSALDPO_HD V finish(state<V>& s) const {
+  template <class V>
+  CAUSALDPO_HD V finish(state<V>& s) const {
     s.lost = math::sigmoid<V>(-s.mean);
     return math::softplus<V>(-s.mean);
   }
-  template <class V> CAUSALDPO_HD V slope(state<V> const& s, list_entry<V> const& e) const { return -s.lost * e.share; }
+  template <class V>
+  CAUSALDPO_HD V slope(state<V> const& s, list_entry<V> const& e) const {
+    return -s.lost * e.share;
+  }
 };
 
 }  // namespace causaldpo::loss

@@ -30,7 +30,8 @@ struct sigmoid {
   double label_smoothing = 0;
   static constexpr char const* name() { return "sigmoid"; }
   void check(char const* operation) const { detail::expect_smoothing(operation, label_smoothing); }
-  template <class V> CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const&) const {
+  template <class V>
+  CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const&) const {
     return detail::smoothed_sigmoid<V>(z, detail::constant<V>(label_smoothing));
   }
 };
@@ -41,7 +42,8 @@ struct cpo {
   static constexpr bool reference_free = true;
   static constexpr char const* name() { return "cpo"; }
   void check(char const* operation) const { detail::expect_smoothing(operation, label_smoothing); }
-  template <class V> CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const&) const {
+  template <class V>
+  CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const&) const {
     return detail::smoothed_sigmoid<V>(z, detail::constant<V>(label_smoothing));
   }
 };
@@ -56,7 +58,8 @@ struct simpo {
     detail::expect_option(operation, "gamma", detail::is_finite(gamma), gamma, "finite");
     detail::expect_smoothing(operation, label_smoothing);
   }
-  template <class V> CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const&) const {
+  template <class V>
+  CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const&) const {
     return detail::smoothed_sigmoid<V>(z - detail::constant<V>(gamma), detail::constant<V>(label_smoothing));
   }
 };
@@ -65,7 +68,8 @@ struct simpo {
 struct rosepo {
   static constexpr bool needs_smoothing = true;
   static constexpr char const* name() { return "rosepo"; }
-  template <class V> CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const& c) const {
+  template <class V>
+  CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const& c) const {
     return detail::smoothed_sigmoid<V>(z, c.smoothing);
   }
 };
@@ -79,18 +83,21 @@ struct robust {
     detail::expect_option(operation, "label_smoothing", label_smoothing >= 0 && label_smoothing < 0.5, label_smoothing,
                           "at least 0 and below 0.5");
   }
-  template <class V> CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const&) const {
+  template <class V>
+  CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const&) const {
     V const e = detail::constant<V>(label_smoothing), keep = detail::constant<V>(1 - label_smoothing);
     V const scale = detail::constant<V>(1 / (1 - 2 * label_smoothing));
     detail::logistic_terms<V> const t(z);
-    return {scale * (keep * t.softplus_minus - detail::weighted<V>(e, t.softplus)), -scale * (keep * t.sigmoid_minus + e * t.sigmoid)};
+    return {scale * (keep * t.softplus_minus - detail::weighted<V>(e, t.softplus)),
+            -scale * (keep * t.sigmoid_minus + e * t.sigmoid)};
   }
 };
 
 /// SLiC: max(0, 1 - z), slope 0 at the kink. Zhao et al., arXiv 2305.10425.
 struct hinge {
   static constexpr char const* name() { return "hinge"; }
-  template <class V> CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const&) const {
+  template <class V>
+  CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const&) const {
     V const zero = math::broadcast<V>(0), one = math::broadcast<V>(1);
     return {math::max<V>(one - z, zero), math::select<V>(z < one, -one, zero)};
   }
@@ -99,7 +106,8 @@ struct hinge {
 /// IPO: (d - 1/(2 beta))^2 with d = z / beta. Azar et al., arXiv 2310.12036, eq. 17 (beta is their tau).
 struct ipo {
   static constexpr char const* name() { return "ipo"; }
-  template <class V> CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const& c) const {
+  template <class V>
+  CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const& c) const {
     V const inverse = math::broadcast<V>(1 / c.beta);
     V const off = z * inverse - inverse * detail::constant<V>(0.5);
     return {off * off, detail::constant<V>(2) * off * inverse};
@@ -115,8 +123,10 @@ struct exo_pair {
     detail::expect_option(operation, "label_smoothing", label_smoothing > 0 && label_smoothing < 1, label_smoothing,
                           "above 0 and below 1 for exo_pair");
   }
-  template <class V> CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const&) const {
-    V const log_keep = detail::constant<V>(std::log1p(-label_smoothing)), log_flip = detail::constant<V>(std::log(label_smoothing));
+  template <class V>
+  CAUSALDPO_HD margin_terms<V> at_margin(V const& z, loss_context<V> const&) const {
+    V const log_keep = detail::constant<V>(std::log1p(-label_smoothing)),
+            log_flip = detail::constant<V>(std::log(label_smoothing));
     detail::logistic_terms<V> const t(z);
     V const right = detail::weighted<V>(t.sigmoid, -t.softplus_minus - log_keep);
     V const wrong = detail::weighted<V>(t.sigmoid_minus, -t.softplus - log_flip);

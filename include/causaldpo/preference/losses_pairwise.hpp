@@ -9,11 +9,13 @@ namespace causaldpo::loss {
 
 /// ORPO: beta sp(-o) with the log odds ratio o = a - b - log(1-e^a) + log(1-e^b), where a and b are log-probabilities
 /// (<= 0, per-token means in the paper); no reference. d o/d a = 1/(1-e^a). A rejected item of probability 1 has loss
-/// +inf and infinite slope; where both have probability 1 the example is dropped (o is infinity minus infinity). Hong et al., arXiv 2403.07691, eq. 7; its authors add nll_weight = 1.
+/// +inf and infinite slope; where both have probability 1 the example is dropped (o is infinity minus infinity). Hong et al.,
+/// arXiv 2403.07691, eq. 7; its authors add nll_weight = 1.
 struct orpo {
   static constexpr bool reference_free = true;
   static constexpr char const* name() { return "orpo"; }
-  template <class V> CAUSALDPO_HD pair_terms<V> at_pair(V const& a, V const& b, loss_context<V> const& c) const {
+  template <class V>
+  CAUSALDPO_HD pair_terms<V> at_pair(V const& a, V const& b, loss_context<V> const& c) const {
     V const zero = math::broadcast<V>(0), one = math::broadcast<V>(1), beta = math::broadcast<V>(c.beta);
     V const x = math::min<V>(a, zero), y = math::min<V>(b, zero);
     V const o = (x - y) - (math::log1mexp<V>(x) - math::log1mexp<V>(y));
@@ -33,12 +35,13 @@ struct kto_pair {
   static constexpr char const* name() { return "kto_pair"; }
   void check(char const* operation) const {
     detail::expect_option(operation, "kl", detail::is_finite(kl), kl, "finite");
-    detail::expect_option(operation, "desirable_weight", desirable_weight >= 0 && detail::is_finite(desirable_weight), desirable_weight,
-                          "finite and at least 0");
+    detail::expect_option(operation, "desirable_weight", desirable_weight >= 0 && detail::is_finite(desirable_weight),
+                          desirable_weight, "finite and at least 0");
     detail::expect_option(operation, "undesirable_weight", undesirable_weight >= 0 && detail::is_finite(undesirable_weight),
                           undesirable_weight, "finite and at least 0");
   }
-  template <class V> CAUSALDPO_HD pair_terms<V> at_pair(V const& a, V const& b, loss_context<V> const& c) const {
+  template <class V>
+  CAUSALDPO_HD pair_terms<V> at_pair(V const& a, V const& b, loss_context<V> const& c) const {
     V const beta = math::broadcast<V>(c.beta), level = detail::constant<V>(kl);
     V const up = detail::constant<V>(desirable_weight), down = detail::constant<V>(undesirable_weight);
     detail::logistic_slope<V> const chosen(beta * (level - a)), rejected(beta * (b - level));
@@ -54,7 +57,8 @@ struct bco_pair {
   void check(char const* operation) const {
     detail::expect_option(operation, "bco_delta", detail::is_finite(bco_delta), bco_delta, "finite");
   }
-  template <class V> CAUSALDPO_HD pair_terms<V> at_pair(V const& a, V const& b, loss_context<V> const& c) const {
+  template <class V>
+  CAUSALDPO_HD pair_terms<V> at_pair(V const& a, V const& b, loss_context<V> const& c) const {
     V const beta = math::broadcast<V>(c.beta), delta = detail::constant<V>(bco_delta);
     detail::logistic_terms<V> const chosen(beta * a - delta), rejected(beta * b - delta);
     return {chosen.softplus_minus + rejected.softplus, -beta * chosen.sigmoid_minus, beta * rejected.sigmoid};
@@ -64,7 +68,8 @@ struct bco_pair {
 /// NCA for pairs: sp(-beta a) + sp(beta a)/2 + sp(beta b)/2. Chen et al., arXiv 2402.05369.
 struct nca_pair {
   static constexpr char const* name() { return "nca_pair"; }
-  template <class V> CAUSALDPO_HD pair_terms<V> at_pair(V const& a, V const& b, loss_context<V> const& c) const {
+  template <class V>
+  CAUSALDPO_HD pair_terms<V> at_pair(V const& a, V const& b, loss_context<V> const& c) const {
     V const beta = math::broadcast<V>(c.beta), half = detail::constant<V>(0.5);
     detail::logistic_terms<V> const chosen(beta * a), rejected(beta * b);
     return {chosen.softplus_minus + half * chosen.softplus + half * rejected.softplus,
@@ -76,7 +81,8 @@ struct nca_pair {
 /// arXiv 2408.06266.
 struct apo_zero {
   static constexpr char const* name() { return "apo_zero"; }
-  template <class V> CAUSALDPO_HD pair_terms<V> at_pair(V const& a, V const& b, loss_context<V> const& c) const {
+  template <class V>
+  CAUSALDPO_HD pair_terms<V> at_pair(V const& a, V const& b, loss_context<V> const& c) const {
     V const beta = math::broadcast<V>(c.beta);
     detail::logistic_slope<V> const chosen(-(beta * a)), rejected(beta * b);
     return {chosen.value + rejected.value, -beta * chosen.slope, beta * rejected.slope};
@@ -86,7 +92,8 @@ struct apo_zero {
 /// APO-down: s(beta a) + s(-z), lowers both, the rejected item more. D'Oosterlinck et al., arXiv 2408.06266.
 struct apo_down {
   static constexpr char const* name() { return "apo_down"; }
-  template <class V> CAUSALDPO_HD pair_terms<V> at_pair(V const& a, V const& b, loss_context<V> const& c) const {
+  template <class V>
+  CAUSALDPO_HD pair_terms<V> at_pair(V const& a, V const& b, loss_context<V> const& c) const {
     V const beta = math::broadcast<V>(c.beta);
     detail::logistic_slope<V> const chosen(beta * a), margin(beta * (b - a));
     return {chosen.value + margin.value, beta * (chosen.slope - margin.slope), beta * margin.slope};
@@ -96,7 +103,8 @@ struct apo_down {
 /// SPPO with hard labels: (a - 1/(2 beta))^2 + (b + 1/(2 beta))^2. Wu et al., arXiv 2405.00675.
 struct sppo_hard {
   static constexpr char const* name() { return "sppo_hard"; }
-  template <class V> CAUSALDPO_HD pair_terms<V> at_pair(V const& a, V const& b, loss_context<V> const& c) const {
+  template <class V>
+  CAUSALDPO_HD pair_terms<V> at_pair(V const& a, V const& b, loss_context<V> const& c) const {
     using T = math::scalar_t<V>;
     V const half = math::broadcast<V>(T(1) / (T(2) * c.beta)), two = math::broadcast<V>(2);
     V const up = a - half, down = b + half;

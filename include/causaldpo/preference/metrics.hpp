@@ -63,8 +63,9 @@ struct metric_sums_fold {
   using value_type = metric_sums;
   CAUSALDPO_HD static metric_sums identity() { return {}; }
   CAUSALDPO_HD metric_sums operator()(metric_sums const& a, metric_sums const& b) const {
-    return {a.chosen + b.chosen, a.rejected + b.rejected, a.margin + b.margin, a.right + b.right, a.pairs + b.pairs,
-            a.saturated + b.saturated, a.dropped + b.dropped, a.weight + b.weight, a.weight_squared + b.weight_squared};
+    return {a.chosen + b.chosen,   a.rejected + b.rejected, a.margin + b.margin,
+            a.right + b.right,     a.pairs + b.pairs,       a.saturated + b.saturated,
+            a.dropped + b.dropped, a.weight + b.weight,     a.weight_squared + b.weight_squared};
   }
 };
 
@@ -168,12 +169,14 @@ void preference_metrics(B& be, preference_scores<T, typename B::space> const& sc
   detail::expect_size_if_given(name, "shifted_margins", scores.shifted_margins, b, per_example);
   if (k > 0 || q.given()) detail::expect_shape(name, "q", q, b, k, per_example);
   detail::expect_size_if_given(name, "weights", weights, b, per_example);
-  view<T, 1, S> const outputs[] = {results.chosen_rewards, results.rejected_rewards, results.margins, results.accuracy,
-                                   results.pair_accuracy, results.saturation, results.dropped, results.effective_sample_size};
-  constexpr char const* output_names[] = {"results.chosen_rewards", "results.rejected_rewards", "results.margins", "results.accuracy",
-                                          "results.pair_accuracy", "results.saturation", "results.dropped",
-                                          "results.effective_sample_size"};
-  for (int r = 0; r < 8; ++r) detail::expect_size_if_given(name, output_names[r], outputs[r], k + 1, "the batch and each column of q");
+  view<T, 1, S> const outputs[] = {results.chosen_rewards, results.rejected_rewards,     results.margins,
+                                   results.accuracy,       results.pair_accuracy,        results.saturation,
+                                   results.dropped,        results.effective_sample_size};
+  constexpr char const* output_names[] = {"results.chosen_rewards", "results.rejected_rewards",     "results.margins",
+                                          "results.accuracy",       "results.pair_accuracy",        "results.saturation",
+                                          "results.dropped",        "results.effective_sample_size"};
+  for (int r = 0; r < 8; ++r)
+    detail::expect_size_if_given(name, output_names[r], outputs[r], k + 1, "the batch and each column of q");
   detail::nan_guard<B> guard(be, name, {"chosen_rewards", "rejected_rewards", "margins", "shifted_margins", "q", "weights"});
   a.watch = guard.watch();
   detail::run<op::preference_metrics>(be, a);

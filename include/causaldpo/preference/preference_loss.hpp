@@ -60,10 +60,20 @@ preference_plan<T> plan_preference(char const* op, Options const& o) {
   log_ratio_range const range = o.log_ratio_clamp.value_or(log_ratio_range{0, 0});
   expect_option(op, "log_ratio_clamp.low", range.low <= range.high, range.low, "at most log_ratio_clamp.high");
   bool const reference = !o.reference_free && !loss_is_reference_free<decltype(o.loss)>;
-  return {.beta = static_cast<T>(o.beta), .low = static_cast<T>(range.low), .high = static_cast<T>(range.high),
-          .nll_weight = static_cast<T>(o.nll_weight), .strength = T(0), .clamp = clamp, .reference = reference,
-          .length_normalize = false, .conditional = false, .shifted = false, .mixed = false,
-          .mixture = preference_mixture::expected, .reduction = o.reduction, .dr_beta = o.dr_beta};
+  return {.beta = static_cast<T>(o.beta),
+          .low = static_cast<T>(range.low),
+          .high = static_cast<T>(range.high),
+          .nll_weight = static_cast<T>(o.nll_weight),
+          .strength = T(0),
+          .clamp = clamp,
+          .reference = reference,
+          .length_normalize = false,
+          .conditional = false,
+          .shifted = false,
+          .mixed = false,
+          .mixture = preference_mixture::expected,
+          .reduction = o.reduction,
+          .dr_beta = o.dr_beta};
 }
 
 }  // namespace detail
@@ -116,20 +126,28 @@ void check_and_run_preference(B& be, preference_args<T, typename B::space> a, pr
 /// Cost O(B J): one pass over the examples and one over the gradients. Scratch: (3 J + 4) B scalars, J B more for
 /// listwise losses. Source: Rafailov et al., arXiv 2305.18290; each loss names its own.
 template <backend B, real_scalar T, class Options = preference_options>
-  requires detail::is_preference_options<Options>
+requires detail::is_preference_options<Options>
 void preference_loss(B& be, preference_batch<T, typename B::space> const& batch,
                      std::type_identity_t<preference_results<T, typename B::space>> results, Options const& options = {},
                      std::type_identity_t<view<T const, 1, typename B::space>> upstream = {}) {
   using S = typename B::space;
   detail::preference_args<T, S> a{.batch = batch, .upstream = upstream};
-  a.out = {.loss = results.loss, .loss_mean = results.loss_mean, .grad_chosen_logps = results.grad_chosen_logps,
-           .grad_rejected_logps = results.grad_rejected_logps, .chosen_rewards = results.chosen_rewards,
-           .rejected_rewards = results.rejected_rewards, .margins = results.margins, .accuracy = results.accuracy,
-           .pair_accuracy = results.pair_accuracy, .pair_counts = results.pair_counts, .pair_wins = results.pair_wins};
+  a.out = {.loss = results.loss,
+           .loss_mean = results.loss_mean,
+           .grad_chosen_logps = results.grad_chosen_logps,
+           .grad_rejected_logps = results.grad_rejected_logps,
+           .chosen_rewards = results.chosen_rewards,
+           .rejected_rewards = results.rejected_rewards,
+           .margins = results.margins,
+           .accuracy = results.accuracy,
+           .pair_accuracy = results.pair_accuracy,
+           .pair_counts = results.pair_counts,
+           .pair_wins = results.pair_wins};
   detail::visit_loss_option(options.loss, [&]<class Loss>(Loss const& loss) {
-    detail::check_and_run_preference<B, T>(be, a, preference_options_for<Loss>{loss, options.beta, options.reference_free,
-                                              options.length_normalize, options.log_ratio_clamp, options.nll_weight,
-                                              options.reduction, options.dr_beta});
+    detail::check_and_run_preference<B, T>(
+        be, a,
+        preference_options_for<Loss>{loss, options.beta, options.reference_free, options.length_normalize,
+                                     options.log_ratio_clamp, options.nll_weight, options.reduction, options.dr_beta});
   });
 }
 

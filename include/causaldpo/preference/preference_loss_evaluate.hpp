@@ -34,7 +34,8 @@ struct preference_evaluation {
 
   /// Divides by the largest weight before summing, so that weights of 1e-30 .. 1e30 survive in float. A valid pair's
   /// share never becomes 0: an infinite loss must stay infinite under the smallest weight.
-  template <class L> CAUSALDPO_HD void share_weights(L const& lane, typename L::value const& count, typename L::value const& largest) const {
+  template <class L>
+  CAUSALDPO_HD void share_weights(L const& lane, typename L::value const& count, typename L::value const& largest) const {
     using V = typename L::value;
     V const zero = math::broadcast<V>(0), smallest = math::broadcast<V>(std::numeric_limits<T>::min());
     bool const weighted_pairs = read.a.batch.pair_weights.given();
@@ -56,8 +57,8 @@ struct preference_evaluation {
   /// The loss in environment k (not `mixed`: of the margins as they are) of the examples in `in`; with `slopes` adds
   /// `weight` times the slopes to `out.slopes` and to `total` (d loss / d a, without beta for losses of the margin).
   template <class L, class V = typename L::value>
-  CAUSALDPO_HD V add(L const& lane, index_t k, typename L::mask const& in, V const& weight, loss_context<V> const& context, bool slopes,
-                     V& total) const {
+  CAUSALDPO_HD V add(L const& lane, index_t k, typename L::mask const& in, V const& weight, loss_context<V> const& context,
+                     bool slopes, V& total) const {
     V const zero = math::broadcast<V>(0);
     V value = zero, sum = zero;
     if constexpr (listwise_loss<Loss>) {
@@ -136,13 +137,15 @@ struct preference_evaluation {
     }
     return smallest - math::log<V>(total);
   }
+
  private:
   template <class L, class V = typename L::value>
   CAUSALDPO_HD list_entry<V> entry(L const& lane, index_t j, index_t k, typename L::mask const& in) const {
     V const zero = math::broadcast<V>(0);
     list_entry<V> e{lane.load_row(out.margins, j), lane.load_row(out.rejected, j), lane.load_row(out.shares, j), zero};
     math::mask_t<V> const valid = math::both<V>(in, e.share > zero);
-    if (read.a.batch.pair_weights.given()) e.log_weight = math::log<V>(lane.load_column_if(valid, read.a.batch.pair_weights, j, math::broadcast<V>(1)));
+    if (read.a.batch.pair_weights.given())
+      e.log_weight = math::log<V>(lane.load_column_if(valid, read.a.batch.pair_weights, j, math::broadcast<V>(1)));
     if (read.plan.mixed && read.plan.shifted) {
       margin_shift<V> const s = read.shift_in(lane, j, k, valid);
       e.margin = e.margin + s.total;

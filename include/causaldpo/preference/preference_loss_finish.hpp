@@ -16,7 +16,8 @@ struct preference_sums_fold {
   using value_type = preference_sums;
   CAUSALDPO_HD static preference_sums identity() { return {}; }
   CAUSALDPO_HD preference_sums operator()(preference_sums const& a, preference_sums const& b) const {
-    return {a.weight + b.weight, a.weighted_loss + b.weighted_loss, a.kept + b.kept, a.right + b.right, a.pairs + b.pairs, a.wins + b.wins};
+    return {a.weight + b.weight, a.weighted_loss + b.weighted_loss, a.kept + b.kept, a.right + b.right, a.pairs + b.pairs,
+            a.wins + b.wins};
   }
 };
 
@@ -36,7 +37,8 @@ struct preference_sums_map {
   example_weight<T, S> weight;
   view<T const, 1, S> loss, wins;
   CAUSALDPO_HD preference_sums operator()(index_t i) const {
-    accumulator const w = weight(i), count = static_cast<accumulator>(weight.counts.at(i)), won = static_cast<accumulator>(wins.at(i));
+    accumulator const w = weight(i), count = static_cast<accumulator>(weight.counts.at(i)),
+                      won = static_cast<accumulator>(wins.at(i));
     if (count == 0) return {};
     return {w, w == 0 ? 0 : w * static_cast<accumulator>(loss.at(i)), 1, won == count ? 1.0 : 0.0, count, won};
   }
@@ -99,12 +101,14 @@ struct preference_gradients {
       sum += static_cast<accumulator>(slope);
       if (out.grad_rejected_logps.given()) {
         T const factor = read.plan.clamp || read.plan.length_normalize ? read.rejected(scalar_lane<T>(i), j, valid).factor : T(1);
-        out.grad_rejected_logps.at(i, j) = factor == T(0) ? T(0) : scaled(scale * per_slope * static_cast<accumulator>(factor), slope);
+        out.grad_rejected_logps.at(i, j) =
+            factor == T(0) ? T(0) : scaled(scale * per_slope * static_cast<accumulator>(factor), slope);
       }
       if (out.grad_rejected_offsets.given())
         for (index_t k = 0; k < k_count; ++k) {
           T& cell = out.grad_rejected_offsets.at(i * j_count + j, k);
-          cell = expected ? scaled(-scale * pull(i, k), slope) : (read.plan.mixed && read.plan.shifted ? scaled(scale, cell) : T(0));
+          cell =
+              expected ? scaled(-scale * pull(i, k), slope) : (read.plan.mixed && read.plan.shifted ? scaled(scale, cell) : T(0));
         }
     }
     if (out.grad_chosen_offsets.given())
@@ -133,7 +137,8 @@ struct preference_gradients {
     accumulator const q = static_cast<accumulator>(read.a.q.at(i, k));
     return q > 0 ? static_cast<accumulator>(read.plan.strength) * q : 0;
   }
-  template <class X> CAUSALDPO_HD static T scaled(accumulator scale, X slope) {
+  template <class X>
+  CAUSALDPO_HD static T scaled(accumulator scale, X slope) {
     return scale == 0 || slope == X(0) ? T(0) : static_cast<T>(scale * static_cast<accumulator>(slope));
   }
 };
@@ -177,7 +182,8 @@ void run_preference(B& be, Loss const& loss, preference_args<T, typename B::spac
     be.reduce(b, dr_dpo_map<T, S>{weight, scratch.loss, plan.dr_beta}, log_sum_exp_fold{}, dr.vector());
   be.launch(1, preference_finish<T, S>{sums.vector(), dr.vector(), plan.reduction, plan.dr_beta, out});
   if (gradients)
-    be.launch(b, preference_gradients<T, S>{read, scratch, sums.vector(), dr.vector(), preference_evaluation<Loss, T, S>::of_margin});
+    be.launch(
+        b, preference_gradients<T, S>{read, scratch, sums.vector(), dr.vector(), preference_evaluation<Loss, T, S>::of_margin});
 }
 
 }  // namespace causaldpo::detail

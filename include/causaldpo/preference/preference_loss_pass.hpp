@@ -13,7 +13,8 @@ struct preference_pass {
   using lane_scalar = T;
   preference_evaluation<Loss, T, S> evaluate;
 
-  template <class L> CAUSALDPO_HD void operator()(L const& lane) const {
+  template <class L>
+  CAUSALDPO_HD void operator()(L const& lane) const {
     using V = typename L::value;
     using M = typename L::mask;
     V const zero = math::broadcast<V>(0), one = math::broadcast<V>(1), beta = math::broadcast<V>(evaluate.read.plan.beta);
@@ -72,8 +73,10 @@ struct preference_pass {
     if (!read.plan.mixed) {
       value = evaluate.add(lane, 0, kept, one, context, evaluate.gradients, slope_sum);
     } else if constexpr (of_margin) {
-      if (read.plan.mixture == preference_mixture::risk) value = evaluate.risk(lane, kept, context, slope_sum);
-      else value = evaluate.likelihood(lane, kept, context, slope_sum);
+      if (read.plan.mixture == preference_mixture::risk)
+        value = evaluate.risk(lane, kept, context, slope_sum);
+      else
+        value = evaluate.likelihood(lane, kept, context, slope_sum);
     }
     V const nll = math::broadcast<V>(read.plan.nll_weight);
     if (read.plan.nll_weight != T(0)) value = value - nll * a.policy;
@@ -82,7 +85,8 @@ struct preference_pass {
     lane.store(out.loss, value);
     lane.store(out.counts, math::select<V>(kept, count, zero));
     lane.store(out.wins, math::select<V>(kept, wins, zero));
-    if (evaluate.gradients) lane.store(out.chosen, weighted<V>(a.factor, of_margin ? beta * slope_sum : slope_sum) - nll * a.inverse);
+    if (evaluate.gradients)
+      lane.store(out.chosen, weighted<V>(a.factor, of_margin ? beta * slope_sum : slope_sum) - nll * a.inverse);
 
     if (results.chosen_rewards.given()) lane.store(results.chosen_rewards, math::select<V>(kept, beta * a.value, zero));
     if (results.margins.given()) lane.store(results.margins, mean(kept, margin_sum, count));
@@ -96,11 +100,13 @@ struct preference_pass {
 
  private:
   /// sum / count, 0 where dropped or where infinities of both signs met.
-  template <class V> CAUSALDPO_HD static V mean(math::mask_t<V> const& kept, V const& sum, V const& count) {
+  template <class V>
+  CAUSALDPO_HD static V mean(math::mask_t<V> const& kept, V const& sum, V const& count) {
     return math::select<V>(math::both<V>(kept, math::negation<V>(math::is_nan<V>(sum))), sum / count, math::broadcast<V>(0));
   }
 
-  template <class L> CAUSALDPO_HD typename L::value smoothing(L const& lane, typename L::mask const& used) const {
+  template <class L>
+  CAUSALDPO_HD typename L::value smoothing(L const& lane, typename L::mask const& used) const {
     using V = typename L::value;
     if constexpr (loss_needs_smoothing<Loss>) {
       V const e = lane.load(evaluate.read.a.batch.smoothing);

@@ -13,12 +13,33 @@ namespace causaldpo::detail {
 
 /// Slots of the NaN watch, in the order of `preference_input_names`.
 enum preference_slot : int {
-  slot_policy_chosen, slot_policy_rejected, slot_reference_chosen, slot_reference_rejected, slot_pair_weights, slot_sample_weights,
-  slot_chosen_lengths, slot_rejected_lengths, slot_smoothing, slot_upstream, slot_q, slot_chosen_offsets, slot_rejected_offsets
+  slot_policy_chosen,
+  slot_policy_rejected,
+  slot_reference_chosen,
+  slot_reference_rejected,
+  slot_pair_weights,
+  slot_sample_weights,
+  slot_chosen_lengths,
+  slot_rejected_lengths,
+  slot_smoothing,
+  slot_upstream,
+  slot_q,
+  slot_chosen_offsets,
+  slot_rejected_offsets
 };
-inline constexpr std::initializer_list<char const*> preference_input_names{
-    "policy_chosen_logps", "policy_rejected_logps", "reference_chosen_logps", "reference_rejected_logps", "pair_weights",
-    "sample_weights", "chosen_lengths", "rejected_lengths", "smoothing", "upstream", "q", "chosen_offsets", "rejected_offsets"};
+inline constexpr std::initializer_list<char const*> preference_input_names{"policy_chosen_logps",
+                                                                           "policy_rejected_logps",
+                                                                           "reference_chosen_logps",
+                                                                           "reference_rejected_logps",
+                                                                           "pair_weights",
+                                                                           "sample_weights",
+                                                                           "chosen_lengths",
+                                                                           "rejected_lengths",
+                                                                           "smoothing",
+                                                                           "upstream",
+                                                                           "q",
+                                                                           "chosen_offsets",
+                                                                           "rejected_offsets"};
 
 /// Everything a call was given. Results of both operations: those of conditional_preference are the superset.
 template <class T, class S>
@@ -70,29 +91,35 @@ struct preference_reader {
   CAUSALDPO_HD index_t environments() const { return a.q.cols(); }
 
   /// Not yet noted for NaN: whether the row is in use is known only after its pairs were looked at.
-  template <class L> CAUSALDPO_HD log_ratio<typename L::value> chosen(L const& lane) const {
+  template <class L>
+  CAUSALDPO_HD log_ratio<typename L::value> chosen(L const& lane) const {
     using V = typename L::value;
     V const zero = math::broadcast<V>(0);
     bool const reference = plan.reference && a.batch.reference_chosen_logps.given();
     return ratio<V>(lane.load(a.batch.policy_chosen_logps), reference ? lane.load(a.batch.reference_chosen_logps) : zero,
                     plan.length_normalize ? lane.load(a.batch.chosen_lengths) : math::broadcast<V>(1));
   }
-  template <class L> CAUSALDPO_HD void note_chosen(L const& lane, typename L::mask const& used) const {
+  template <class L>
+  CAUSALDPO_HD void note_chosen(L const& lane, typename L::mask const& used) const {
     note(lane, a.batch.policy_chosen_logps, slot_policy_chosen, used);
     if (plan.reference) note(lane, a.batch.reference_chosen_logps, slot_reference_chosen, used);
     if (plan.length_normalize) note(lane, a.batch.chosen_lengths, slot_chosen_lengths, used);
   }
-  template <class L> CAUSALDPO_HD log_ratio<typename L::value> rejected(L const& lane, index_t j, typename L::mask const& use) const {
+  template <class L>
+  CAUSALDPO_HD log_ratio<typename L::value> rejected(L const& lane, index_t j, typename L::mask const& use) const {
     using V = typename L::value;
     V const one = math::broadcast<V>(1);
     bool const reference = plan.reference && a.batch.reference_rejected_logps.given();
     V const policy = load(lane, a.batch.policy_rejected_logps, slot_policy_rejected, j, use, math::broadcast<V>(0));
-    V const given = reference ? load(lane, a.batch.reference_rejected_logps, slot_reference_rejected, j, use, math::broadcast<V>(0))
-                              : math::broadcast<V>(0);
-    return ratio<V>(policy, given, plan.length_normalize ? load(lane, a.batch.rejected_lengths, slot_rejected_lengths, j, use, one) : one);
+    V const given = reference
+                        ? load(lane, a.batch.reference_rejected_logps, slot_reference_rejected, j, use, math::broadcast<V>(0))
+                        : math::broadcast<V>(0);
+    return ratio<V>(policy, given,
+                    plan.length_normalize ? load(lane, a.batch.rejected_lengths, slot_rejected_lengths, j, use, one) : one);
   }
   /// Which examples use slot j, and the weight of the pair.
-  template <class L> CAUSALDPO_HD typename L::mask allowed(L const& lane, index_t j, typename L::mask use, typename L::value& weight) const {
+  template <class L>
+  CAUSALDPO_HD typename L::mask allowed(L const& lane, index_t j, typename L::mask use, typename L::value& weight) const {
     using V = typename L::value;
     V const zero = math::broadcast<V>(0);
     weight = math::broadcast<V>(1);
@@ -102,12 +129,14 @@ struct preference_reader {
     return math::both<V>(use, weight > zero);
   }
   /// Which examples lie in environment k, and how much.
-  template <class L> CAUSALDPO_HD typename L::mask member(L const& lane, index_t k, typename L::value& membership) const {
+  template <class L>
+  CAUSALDPO_HD typename L::mask member(L const& lane, index_t k, typename L::value& membership) const {
     membership = lane.load_column(a.q, k);
     return membership > math::broadcast<typename L::value>(0);
   }
   /// Examples in any environment; all where there are none to be in.
-  template <class L> CAUSALDPO_HD typename L::mask in_any(L const& lane) const {
+  template <class L>
+  CAUSALDPO_HD typename L::mask in_any(L const& lane) const {
     using V = typename L::value;
     V const zero = math::broadcast<V>(0);
     if (!plan.conditional) return zero == zero;
@@ -120,7 +149,8 @@ struct preference_reader {
     return in;
   }
   /// tau (chosen_offsets_ik - rejected_offsets_ijk) where `use` is set, 0 elsewhere.
-  template <class L> CAUSALDPO_HD margin_shift<typename L::value> shift_in(L const& lane, index_t j, index_t k, typename L::mask const& use) const {
+  template <class L>
+  CAUSALDPO_HD margin_shift<typename L::value> shift_in(L const& lane, index_t j, index_t k, typename L::mask const& use) const {
     using V = typename L::value;
     V const zero = math::broadcast<V>(0), tau = math::broadcast<V>(plan.strength);
     index_t const j_count = items();
@@ -132,7 +162,8 @@ struct preference_reader {
     return {tau * (up - down), tau * down};
   }
   /// sum_k q_ik times the shift in environment k, over the environments that the example is in.
-  template <class L> CAUSALDPO_HD margin_shift<typename L::value> expected_shift(L const& lane, index_t j, typename L::mask const& use) const {
+  template <class L>
+  CAUSALDPO_HD margin_shift<typename L::value> expected_shift(L const& lane, index_t j, typename L::mask const& use) const {
     using V = typename L::value;
     V const zero = math::broadcast<V>(0);
     margin_shift<V> sum{zero, zero};
@@ -147,7 +178,8 @@ struct preference_reader {
   }
 
  private:
-  template <class V> CAUSALDPO_HD log_ratio<V> ratio(V policy, V reference, V const& length) const {
+  template <class V>
+  CAUSALDPO_HD log_ratio<V> ratio(V policy, V reference, V const& length) const {
     V inverse = math::broadcast<V>(1);
     if (plan.length_normalize) {
       inverse = inverse / length;
@@ -157,17 +189,19 @@ struct preference_reader {
     log_ratio<V> r{policy - reference, policy, inverse, inverse};
     if (!plan.clamp) return r;
     V const low = math::broadcast<V>(plan.low), high = math::broadcast<V>(plan.high), zero = math::broadcast<V>(0);
-    typename lane_math<V>::mask const below = r.value < low, above = r.value > high;  // neither for a NaN, which stays
+    typename lane_math<V>::mask const below = r.value<low, above = r.value> high;  // neither for a NaN, which stays
     r.factor = math::select<V>(math::either<V>(below, above), zero, inverse);
     r.value = math::select<V>(below, low, math::select<V>(above, high, r.value));
     return r;
   }
-  template <class L> CAUSALDPO_HD void note(L const& lane, view<T const, 1, S> v, int slot, typename L::mask const& used) const {
+  template <class L>
+  CAUSALDPO_HD void note(L const& lane, view<T const, 1, S> v, int slot, typename L::mask const& used) const {
     using V = typename L::value;
     if (v.given()) lane.note(a.watch, slot, math::both<V>(used, math::is_nan<V>(lane.load(v))));
   }
-  template <class L> CAUSALDPO_HD typename L::value load(L const& lane, view<T const, 2, S> m, int slot, index_t j,
-                                                        typename L::mask const& use, typename L::value const& otherwise) const {
+  template <class L>
+  CAUSALDPO_HD typename L::value load(L const& lane, view<T const, 2, S> m, int slot, index_t j, typename L::mask const& use,
+                                      typename L::value const& otherwise) const {
     typename L::value const x = lane.load_column_if(use, m, j, otherwise);
     lane.note(a.watch, slot, math::is_nan<typename L::value>(x), m.cols(), j);
     return x;

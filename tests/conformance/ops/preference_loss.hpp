@@ -33,11 +33,14 @@ Options read_shared_preference_options(case_options const& o) {
   options.beta = o.number("beta", options.beta);
   options.reference_free = o.flag("reference_free", options.reference_free);
   std::vector<double> const clamp = o.numbers("log_ratio_clamp");
-  if (clamp.size() == 2) options.log_ratio_clamp = log_ratio_range{clamp[0], clamp[1]};
-  else if (!clamp.empty()) throw case_error("log_ratio_clamp must be [low, high]");
+  if (clamp.size() == 2)
+    options.log_ratio_clamp = log_ratio_range{clamp[0], clamp[1]};
+  else if (!clamp.empty())
+    throw case_error("log_ratio_clamp must be [low, high]");
   options.nll_weight = o.number("nll_weight", options.nll_weight);
-  options.reduction = o.choice("reduction", options.reduction,
-                               {{"mean", loss_reduction::mean}, {"sum", loss_reduction::sum}, {"dr_dpo", loss_reduction::dr_dpo}});
+  options.reduction =
+      o.choice("reduction", options.reduction,
+               {{"mean", loss_reduction::mean}, {"sum", loss_reduction::sum}, {"dr_dpo", loss_reduction::dr_dpo}});
   options.dr_beta = o.number("dr_beta", options.dr_beta);
   return options;
 }

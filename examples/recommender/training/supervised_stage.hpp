@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stage 1: supervised next item. Cross-entropy over the full catalogue at every position, exact at any size of it.
+#pragma once
+
+#include <chrono>
+
+#include "causaldpo/core/error.hpp"
+#include "causaldpo/logprob/fused_linear_logps.hpp"
+#include "nn/model.hpp"
+#include "nn/scatter.hpp"
+#include "training/options.hpp"
+#include "training/rows.hpp"
+
+namespace recommender {
+
+inline double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Throws option_error unless there is something to learn from.
+inline void check_log(training_log const& log) {
+  if (log.longest() < 2) throw causaldpo::option_error("train: no user has two training interactions, and a next item needs one before it");
+  for (auto const& s : log.sequences)
+    for (std::int32_t y : s)
+      if (y < 0 || y >= log.items) throw causaldpo::value_error("train: an item of the log is outside the catalogue");
+}
+
+/// One model under training: weights, gradients, optimiser, activations. Both stages run on it. All memory is taken in the constructor or in the first
+/// step; later steps allocate nothing.
+template <causaldpo::backend B, causaldpo::real_scalar T>
+class learner {
+  static_assert(std::same_as<typename B::space, causaldpo::host_space>, "the trainer reads logs and keeps weights in host memory");
+  using S = typename B::space;
+  using scratch = decltype(std::declval<B&>().template allocate<T>(0));
+
+ public:
+  learner(B& backend, model_options const& options, adamw_options const& optimizer, std::vector<T>& weights, index_t max_rows)
+      : be(backend), net(backend, options, max_rows), hidden(backend.template allocate<T>(max_rows * options.dim)),
+        grad_hidden(backend.template allocate<T>(max_rows * options.dim)), weights_(weights), gradient_(weights.size(), T(0)), w(options, weights_),
+        grad(options, gradient_), optimizer_(backend, options, optimizer), grad_rows_(backend.template allocate<T>(max_rows * options.dim)) {}
+
+  /// Outputs of the examples, [M,D], in `hidden`, under the weights being trained or others of the same shape.
+  out_matrix<T, B> forward(model_parameters<T const, S> const& weights, training_batch const& batch, dropout_draw const& drop) {
+    auto const h = net.forward(be, weights, batch.input(), drop);
+    out_matrix<T, B> const examples = hidden.matrix(batch.examples(), h.cols());
+    be.launch_2d(batch.examples(), h.cols(), gather_rows_kernel<T, S>{h, batch.rows, examples});
+    return examples;
+  }
+
+  /// From the gradients by the examples' outputs (in `grad_hidden`) and, already in `grad`, those of the item table and bias as output weights: the
+  /// gradient of everything else, and of the table as input.
+  void backward(training_batch const& batch, dropout_draw const& drop) {
+    index_t const d = net.options().dim;
+    out_matrix<T, B> const rows = grad_rows_.matrix(batch.sequences * batch.length, d);
+    be.launch_2d(rows.rows(), d, spread_rows_kernel<T, S>{grad_hidden.matrix(batch.examples(), d), batch.example_of, rows});
+    auto const grad_x = net.backward(be, w, batch.input(), drop, rows, grad);
+    inputs_.build(batch.tokens);
+    scatter_rows<T>(be, inputs_, grad_x, {}, {}, grad.items);
+  }
+  /// One step of the optimiser against `grad`.
+  void step(double rate) { optimizer_.step(be, weights_, gradient_, rate); }
+
+  B& be;
+  model<B, T> net;
+  scratch hidden, grad_hidden;  ///< [M,D]
+
+ private:
+  std::vector<T>& weights_;
+  std::vector<T> gradient_;
+
+ public:
+  model_parameters<T const, S> w;
+  model_parameters<T, S> grad;
+
+ private:
+  adamw<B, T> optimizer_;
+  scratch grad_rows_;
+  scatter_plan inputs_;
+};
+
+/// bias_y = log of the item's share of the positions (counted from one half), where the softmax would have to bring it anyway.
+template <causaldpo::real_scalar T>
+void start_bias_at_popularity(training_log const& log, causaldpo::view<T, 1> bias) {
+  auto const counts = log.counts();
+  double const total = static_cast<double>(log.begins().back()) + 0.5 * static_cast<double>(log.items);
+  for (index_t y = 0; y < log.items; ++y) bias(y) = static_cast<T>(std::log((counts[static_cast<std::size_t>(y)] + 0.5) / total));
+}
+
+/// The mean of -log p(next item) over the examples, its gradients by outputs and output weights left in `learn`. `logps` and `upstream` [M] are scratch.
+template <causaldpo::backend B, causaldpo::real_scalar T>
+void supervised_gradient(learner<B, T>& learn, training_batch const& batch, out_matrix<T, B> hidden, out_vector<T, B> logps, out_vector<T, B> upstream) {
+  fill<T>(learn.be, upstream, static_cast<T>(-1.0 / static_cast<double>(batch.examples())));
+  causaldpo::fused_linear_logps(learn.be, hidden, learn.w.items, batch.targets,
+                                {.logps = logps, .grad_hidden = learn.grad_hidden.matrix(hidden.rows(), hidden.cols()),
+                                 .grad_weight = learn.grad.items, .grad_bias = learn.grad.item_bias},
+                                {}, learn.w.item_bias, upstream);
+}
+
+/// Trains a fresh model on the log. Deterministic: the same log, options, backend and number of threads give the same bits.
+/// Cost for each position: three products with the catalogue, 6 V D multiply-adds, and about 30 D (D + F) for the body.
+template <causaldpo::backend B, causaldpo::real_scalar T = float>
+trained_model<T> train_supervised(B& be, training_log const& log, train_options const& o, progress_callback const& report = {}) {
+  using S = typename B::space;
+  check_log(log);
+  batch_maker batches(log, {o.max_length, o.windows_per_user, o.batch_sequences, o.seed});
+  trained_model<T> result{{log.items, o.dim, o.blocks, o.heads, o.feed_forward, batches.context(), log.ordered}, batches.context(), {}};
+  result.weights = initial_parameters<T>(result.options, o.seed, o.table_scale);
+  start_bias_at_popularity<T>(log, model_parameters<T, S>(result.options, result.weights).item_bias);
+  learner<B, T> learn(be, result.options, o.optimizer, result.weights, batches.max_rows());
+  auto logps = be.template allocate<T>(batches.max_rows());
+  auto upstream = be.template allocate<T>(batches.max_rows());
+  double total = 0;
+  training_batch batch;
+  index_t const steps = o.supervised.epochs * batches.batches();
+  auto const start = std::chrono::steady_clock::now();
+  for (index_t step = 0; step < steps; ++step) {
+    index_t const epoch = step / batches.batches(), b = step % batches.batches();
+    if (b == 0) batches.begin_epoch(epoch);
+    batches.make(b, batch);
+    index_t const m = batch.examples();
+    dropout_draw const drop{o.dropout, {o.seed, 2}, static_cast<std::uint64_t>(step)};
+    out_vector<T, B> const row_logps = logps.vector().part(0, m);
+    supervised_gradient<B, T>(learn, batch, learn.forward(learn.w, batch, drop), row_logps, upstream.vector().part(0, m));
+    learn.backward(batch, drop);
+    learn.step(learning_rate(o.supervised.learning_rate, step, steps, o.warm_up));
+    if (report) {
+      be.reduce(m, value_map<T, S>{row_logps}, causaldpo::detail::sum_fold<>{}, causaldpo::scalar(&total));
+      report({training_stage::supervised, step + 1, steps, epoch, o.supervised.epochs, -total / static_cast<double>(m), 0, 0, seconds_since(start)});
+    }
+  }
+  return result;
+}
+
+}  // namespace recommender

@@ -53,9 +53,11 @@ class thread_team {
     std::exception_ptr failure;
     int const team = static_cast<int>(std::min<index_t>(threads_, count - first));
     auto const start = clock::now();
-    auto worked = start;
+    auto began = start, worked = start;
 #pragma omp parallel num_threads(team)
     {
+#pragma omp master
+      began = clock::now();
 #pragma omp for schedule(dynamic, 1) nowait
       for (index_t b = first; b < count; ++b) {
         try {
@@ -68,7 +70,8 @@ class thread_team {
 #pragma omp master
       worked = clock::now();
     }
-    bool const starved = clock::now() - worked > (worked - start) + 10 * patience;
+    auto const waited = (began - start) + (clock::now() - worked);  // for the team to come together, and for its last block
+    bool const starved = waited > (worked - began) + 10 * patience;
     rest_ = starved ? std::min(2 * rest_ + 1, 255) : rest_ / 2;
     resting_ = starved ? rest_ : 0;
     if (failure) std::rethrow_exception(failure);

@@ -103,39 +103,37 @@ struct preference_evaluation {
     return value;
   }
 
-  /// sum_k q_ik L_ik.
+  /// risk: sum_k q_ik L_ik. likelihood: -log sum_k q_ik exp(-L_ik), formed from the smallest L_ik; where all are +inf
+  /// every term is q_ik, which is the limit. Only the likelihood needs a first round: its weights are the posterior.
   template <class L, class V = typename L::value>
-  CAUSALDPO_HD V risk(L const& lane, typename L::mask const& kept, loss_context<V> const& context, V& slope_sum) const {
+  CAUSALDPO_HD V mix(L const& lane, typename L::mask const& kept, loss_context<V> const& context, V& slope_sum) const {
     V const zero = math::broadcast<V>(0);
-    V value = zero;
-    for (index_t k = 0; k < read.environments(); ++k) {
-      V membership;
-      math::mask_t<V> const in = math::both<V>(kept, read.member(lane, k, membership));
-      V const there = add(lane, k, in, membership, context, gradients, slope_sum);
-      value = value + math::select<V>(in, membership * there, zero);
+    bool const likelihood = read.plan.mixture == preference_mixture::likelihood;
+    V value = zero, smallest = math::broadcast<V>(math::infinity<T>()), total = zero, membership;
+    for (int round = likelihood ? 0 : 1; round < 2; ++round) {
+      bool const weighing = round == 0, posterior = likelihood && !weighing;
+      if (posterior) {
+        for (index_t k = 0; k < read.environments(); ++k) total = total + term(lane, k, kept, smallest);
+        value = smallest - math::log<V>(total);
+      }
+      for (index_t k = 0; k < read.environments(); ++k) {
+        math::mask_t<V> const in = math::both<V>(kept, read.member(lane, k, membership));
+        V weight = membership;
+        if (posterior) {
+          weight = math::select<V>(math::both<V>(in, total > zero), term(lane, k, kept, smallest) / total, zero);
+          if (read.a.out.posterior.given()) lane.store_column(read.a.out.posterior, k, weight);
+          if (!gradients) continue;
+        }
+        V const there = add(lane, k, in, weight, context, gradients && !weighing, slope_sum);
+        if (weighing) {
+          lane.store_row(out.env_losses, k, there);
+          smallest = math::select<V>(in, math::min<V>(there, smallest), smallest);
+        } else if (!likelihood) {
+          value = value + math::select<V>(in, membership * there, zero);
+        }
+      }
     }
     return value;
-  }
-
-  /// -log sum_k q_ik exp(-L_ik), from the smallest L_ik. Where all are +inf every term is q_ik: the limit of FORMAT.
-  template <class L, class V = typename L::value>
-  CAUSALDPO_HD V likelihood(L const& lane, typename L::mask const& kept, loss_context<V> const& context, V& slope_sum) const {
-    V const zero = math::broadcast<V>(0);
-    V smallest = math::broadcast<V>(math::infinity<T>()), total = zero, unused = zero, membership;
-    for (index_t k = 0; k < read.environments(); ++k) {
-      math::mask_t<V> const in = math::both<V>(kept, read.member(lane, k, membership));
-      V const there = add(lane, k, in, zero, context, false, unused);
-      lane.store_row(out.env_losses, k, there);
-      smallest = math::select<V>(in, math::min<V>(there, smallest), smallest);
-    }
-    for (index_t k = 0; k < read.environments(); ++k) total = total + term(lane, k, kept, smallest);
-    for (index_t k = 0; k < read.environments(); ++k) {
-      math::mask_t<V> const in = math::both<V>(kept, read.member(lane, k, membership));
-      V const posterior = math::select<V>(math::both<V>(in, total > zero), term(lane, k, kept, smallest) / total, zero);
-      if (read.a.out.posterior.given()) lane.store_column(read.a.out.posterior, k, posterior);
-      if (gradients) add(lane, k, in, posterior, context, true, slope_sum);
-    }
-    return smallest - math::log<V>(total);
   }
 
  private:

@@ -73,10 +73,7 @@ struct preference_pass {
     if (!read.plan.mixed) {
       value = evaluate.add(lane, 0, kept, one, context, evaluate.gradients, slope_sum);
     } else if constexpr (of_margin) {
-      if (read.plan.mixture == preference_mixture::risk)
-        value = evaluate.risk(lane, kept, context, slope_sum);
-      else
-        value = evaluate.likelihood(lane, kept, context, slope_sum);
+      value = evaluate.mix(lane, kept, context, slope_sum);
     }
     V const nll = math::broadcast<V>(read.plan.nll_weight);
     if (read.plan.nll_weight != T(0)) value = value - nll * a.policy;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// recommender recommend: the best items for one user.
+#include <algorithm>
+#include <iomanip>
+#include <iostream>
+#include <limits>
+#include <memory>
+#include <numeric>
+
+#include "app/judge.hpp"
+#include "app/serving_arguments.hpp"
+
+namespace recommender {
+
+command add_recommend(CLI::App& program) {
+  struct options {
+    std::string model, user, json;
+    std::size_t top = 10;
+    log_options log;
+    serving_arguments serving;
+  };
+  auto o = std::make_shared<options>();
+  CLI::App* app = program.add_subcommand("recommend", "the best items for one user, those he has seen left out");
+  app->add_option("--model", o->model, "a model folder written by train")->required();
+  add_log_options(*app, o->log);
+  app->get_option("--data")->description("the log that holds the user's history");
+  app->add_option("--user", o->user, "the user's id in the log")->required();
+  app->add_option("--top", o->top, "how many items")->check(CLI::PositiveNumber)->capture_default_str();
+  app->add_option("--json", o->json, "write the list here as JSON");
+  o->serving.add(*app);
+  return [o] {
+    saved_model const model = load(o->model);
+    std::size_t unknown_items = 0;
+    interaction_log const log = align(read_and_report(o->log), model.item_ids, model.user_ids, unknown_items);
+    auto const found = std::find(log.user_ids.begin(), log.user_ids.end(), o->user);
+    if (found == log.user_ids.end()) throw data_error("user " + o->user + " is not in " + log.source);
+    auto const user = static_cast<std::size_t>(found - log.user_ids.begin());
+    auto const histories = histories_without(log, {});
+    std::vector<std::int32_t> const& taken = histories[user];
+    if (taken.empty()) throw data_error("user " + o->user + " has no history in " + log.source + " with items that the model knows: there is nothing to go by");
+
+    serving_options const serving = o->serving.resolve(log, model, {});
+    std::int32_t last = -1;
+    double now = 0;
+    for (std::size_t i = 0; i < log.interactions.size(); ++i) {
+      now = std::max(now, log.interactions[i].timestamp);
+      if (static_cast<std::size_t>(log.interactions[i].user) == user &&
+          (last < 0 || log.interactions[i].timestamp >= log.interactions[static_cast<std::size_t>(last)].timestamp))
+        last = static_cast<std::int32_t>(i);
+    }
+    std::vector<std::vector<std::vector<float>>> const request{request_memberships(model.environments, now, circumstances_of(model.environments, log, last))};
+    std::vector<float> scores(model.environments.items());
+    causaldpo::default_backend backend;
+    std::span<std::int32_t const> const history(taken);
+    served_scores(backend, model).score(std::span(&history, 1), serving, request, scores);
+    std::vector<std::int32_t> order(scores.size());
+    std::iota(order.begin(), order.end(), 0);
+    for (std::int32_t y : taken) scores[static_cast<std::size_t>(y)] = -std::numeric_limits<float>::infinity();
+    auto const before = [&](std::int32_t a, std::int32_t b) {
+      float const x = scores[static_cast<std::size_t>(a)], y = scores[static_cast<std::size_t>(b)];
+      return x > y || (x == y && a < b);
+    };
+    std::size_t const candidates = scores.size() - std::min(scores.size(), taken.size()), top = std::min(o->top, candidates);
+    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(top), order.end(), before);
+    nlohmann::json list = nlohmann::json::array();
+    std::cout << "user " << o->user << ", " << taken.size() << " items of history, " << model.method << ", serve " << o->serving.mode << ", kappa "
+              << kappa_of(serving, model.serving()) << '\n';
+    for (std::size_t i = 0; i < top; ++i) {
+      auto const y = static_cast<std::size_t>(order[i]);
+      std::string const title = y < model.item_titles.size() ? model.item_titles[y] : "";
+      std::cout << std::setw(4) << i + 1 << "  " << std::left << std::setw(12) << model.item_ids[y] << std::right << std::setw(10) << std::fixed
+                << std::setprecision(3) << scores[y] << "  " << title << '\n';
+      list.push_back({{"item", model.item_ids[y]}, {"title", title}, {"score", scores[y]}});
+    }
+    if (top < o->top) std::cerr << "only " << top << " items are left that user " << o->user << " has not seen\n";
+    if (!o->json.empty()) write_file_atomically(o->json, nlohmann::json{{"user", o->user}, {"items", list}}.dump(2) + "\n");
+  };
+}
+
+}  // namespace recommender

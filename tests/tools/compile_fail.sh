@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Mistakes that must not compile, each with the advice that its message must contain, and programs beside them that
+# must compile, so that a case cannot fail for another reason.
+# usage: compile_fail.sh COMPILER... (run anywhere; prints `N passed, N failed, N skipped`)
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+compiler=("${@:-c++}")
+eigen=$(pkg-config --cflags eigen3 2>/dev/null || echo -I/usr/include/eigen3)
+flags=(-std=c++20 -fsyntax-only -I"$root/include" -I"$root/backends/reference/include" -I"$root/backends/eigen/include" -I"$root/tests")
+have_eigen=0
+echo '#include <Eigen/Core>' | "${compiler[@]}" -std=c++20 -fsyntax-only $eigen -x c++ - 2>/dev/null && have_eigen=1
+passed=0 failed=0 skipped=0
+
+# check NAME compiles|fails PATTERN [eigen]: compiles the program on standard input. PATTERN: what the message says.
+check() {
+  local name=$1 wanted=$2 pattern=$3 source message
+  source=$(cat)
+  if [ "${4:-}" = eigen ] && [ $have_eigen = 0 ]; then
+    echo "skip $name: Eigen was not found"
+    skipped=$((skipped + 1))
+    return
+  fi
+  message=$(printf '%s\n' "$source" | "${compiler[@]}" "${flags[@]}" ${4:+$eigen -fopenmp} -x c++ - 2>&1)
+  local code=$?
+  if [ "$wanted" = compiles ] && [ $code = 0 ] || { [ "$wanted" = fails ] && [ $code != 0 ] && grep -qE -- "$pattern" <<<"$message"; }; then
+    echo "ok $name"
+    passed=$((passed + 1))
+  else
+    echo "FAIL $name: wanted: $wanted, with: $pattern; exit code $code, and the compiler said:"
+    head -20 <<<"$message"
+    failed=$((failed + 1))
+  fi
+}
+
+eigen_program='#include "causaldpo/backends/eigen.hpp"
+#include "causaldpo/invariance/vrex_penalty.hpp"
+using namespace causaldpo;
+using row_major = Eigen::Matrix<double, -1, -1, Eigen::RowMajor>;
+void f(eigen_backend& be, double& value, row_major& m, Eigen::MatrixXd& c, Eigen::VectorXd& losses) {
+  '
+reference_program='#include "causaldpo/backends/reference.hpp"
+#include "causaldpo/invariance/vrex_penalty.hpp"
+#include "support/archetype_backend.hpp"
+using namespace causaldpo;
+using device_space = test::archetype_space;
+using device_backend = test::archetype_backend;
+struct incomplete_backend : reference_backend { void reduce_cols(); };
+struct drifted_backend : reference_backend {};
+'
+drifted='namespace causaldpo {
+template <> inline constexpr bool overrides<op::vrex_penalty, drifted_backend> = true;
+template <class T> void override_for(op::vrex_penalty, drifted_backend&, detail::vrex_args<T, host_space> const&) {}
+}
+'
+body='void f(reference_backend& be, incomplete_backend& incomplete, drifted_backend& drifted, device_backend& device, double& value,
+       std::vector<double>& losses, std::vector<double> const& fixed, view<double const, 2> q, view<double, 1, device_space> there,
+       view<double const, 2, device_space> q_there) {
+  (void)be; (void)incomplete; (void)drifted; (void)device; (void)value; (void)losses; (void)fixed; (void)q; (void)there; (void)q_there;
+  '
+
+check "row-major Eigen matrices" compiles "" eigen <<<"$eigen_program vrex_penalty(be, losses, m, {.value = scalar(&value)}); }"
+check "a column-major matrix" fails "column-major \(Eigen's default\).*Eigen::RowMajor" eigen <<<"$eigen_program vrex_penalty(be, losses, c, {.value = scalar(&value)}); }"
+check "a column-major output" fails "column-major \(Eigen's default\).*causaldpo never copies" eigen <<<"$eigen_program vrex_penalty(be, losses, m, {.grad_q = c}); }"
+check "a column of a row-major matrix" fails "has an inner stride.*copy it into a vector" eigen <<<"$eigen_program vrex_penalty(be, m.col(0), m, {.value = scalar(&value)}); }"
+check "an Eigen expression" fails "an Eigen expression is not memory" eigen <<<"$eigen_program vrex_penalty(be, losses, m + m, {.value = scalar(&value)}); }"
+
+check "vectors on the reference backend" compiles "" <<<"$reference_program$body vrex_penalty(be, losses, q, {.value = scalar(&value)}); }"
+check "device memory on a device backend" compiles "" <<<"$reference_program$body vrex_penalty(device, there, q_there, {.grad_losses = there}); }"
+check "a host output on a device backend" fails "(could not convert|no (viable|known) conversion).*losses|no matching function.*vrex_penalty" <<<"$reference_program$body vrex_penalty(device, there, q_there, {.grad_losses = losses}); }"
+check "a host input on a device backend" fails "could not convert|no (viable|known|matching) (conversion|function|constructor)" <<<"$reference_program$body vrex_penalty(device, losses, q_there, {.grad_losses = there}); }"
+check "reading device memory on the host" fails "host_accessible|no match for call" <<<"$reference_program$body value = there(0); }"
+check "an output that is const" fails "could not convert|no (viable|known|matching) (conversion|function)" <<<"$reference_program$body vrex_penalty(be, losses, q, {.grad_losses = fixed}); }"
+check "a vector of bool" fails "vector_like|no matching function" <<<"$reference_program$body std::vector<bool> bits; vrex_penalty(be, bits, q, {.value = scalar(&value)}); }"
+check "a backend without reduce_cols" fails "has_reduce" <<<"$reference_program$body vrex_penalty(incomplete, losses, q, {.value = scalar(&value)}); }"
+check "an override whose signature has drifted" fails "no matching function for call to .*override_for" <<<"$reference_program$drifted$body vrex_penalty(drifted, losses, q, {.value = scalar(&value)}); }"
+check "no backend chosen" fails "define CAUSALDPO_DEFAULT_BACKEND_EIGEN or CAUSALDPO_DEFAULT_BACKEND_REFERENCE" <<<'#include "causaldpo/default_backend.hpp"'
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]

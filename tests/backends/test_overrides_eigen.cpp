@@ -111,6 +111,57 @@ TEST_CASE("overrides: fused_linear_logps needs bounded scratch for any number of
   }
 }
 
+TEST_CASE_TEMPLATE("overrides: mmd_penalty against its generic body, the same bits for every number of threads", T, float,
+                   double) {
+  static_assert(overrides<op::mmd_penalty, eigen_backend>);
+  index_t const many = sizeof(T) == 4 ? 1400 : 1000;  // more tiles than are kept
+  for (auto [b, d, k, pad] :
+       {std::array<index_t, 4>{0, 3, 2, 0}, {1, 3, 2, 1}, {127, 5, 3, 2}, {129, 1, 1, 0}, {300, 17, 4, 3}, {many, 6, 2, 0}})
+    for (bool unbiased : {false, true}) {
+      CAPTURE(b);
+      CAPTURE(unbiased);
+      random_source random(static_cast<std::uint64_t>(b + d));
+      auto x = random.normals<T>(b * (d + pad), 1, 3), q = random.memberships<T>(b, k);
+      if (b > 2) std::copy_n(x.data(), d, x.data() + d + pad);  // two equal rows
+      struct outputs {
+        std::vector<T> value, grad_outputs, grad_q, bandwidths;
+        std::vector<std::int64_t> pairs;
+        bool operator==(outputs const&) const = default;
+      };
+      auto run = [&, b = b, d = d, k = k, pad = pad](eigen_backend& be, auto const& how) {
+        outputs o{std::vector<T>(1), std::vector<T>(x.size(), T(7)), std::vector<T>(q.size()), std::vector<T>(2),
+                  std::vector<std::int64_t>(1)};
+        nan_watch const watch = be.open_watch();
+        detail::mmd_args<T, host_space> const args{
+            matrix(static_cast<T const*>(x.data()), b, d, d + pad),
+            matrix(static_cast<T const*>(q.data()), b, k),
+            {o.value, matrix(o.grad_outputs.data(), b, d, d + pad), matrix(o.grad_q.data(), b, k), o.bandwidths, o.pairs},
+            watch};
+        how(be, args, mmd_options{.median_multipliers = {0.5, 2}, .unbiased = unbiased});
+        be.drop_watch(watch);
+        return o;
+      };
+      auto const replaced = [](auto& be, auto const& a, auto const& o) { override_for(op::mmd_penalty{}, be, a, o); };
+      eigen_backend one({.threads = 1});
+      outputs const expected = run(one, [](auto&be, auto const&a, auto const&o) { op::mmd_penalty::generic(be, a, o); }),
+                    actual = run(one, replaced);
+      double const allowed = 4 * tolerance<T>(b + d);
+      CHECK(relative_error(actual.value, expected.value) < allowed);
+      CHECK(relative_error(actual.grad_outputs, expected.grad_outputs) < allowed);
+      CHECK(relative_error(actual.grad_q, expected.grad_q) < allowed);
+      CHECK(relative_error(actual.bandwidths, expected.bandwidths) < allowed);
+      CHECK(actual.pairs == expected.pairs);
+      for (int threads : {1, 2, 3}) {
+        eigen_backend be({.threads = threads});
+        CHECK(run(be, replaced) == actual);
+        std::size_t const before = be.allocations();
+        CHECK(run(be, replaced) == actual);
+        CHECK(be.allocations() == before);
+        CHECK(be.scratch_peak() < (std::size_t{6} << 20));  // never B x B
+      }
+    }
+}
+
 TEST_CASE_TEMPLATE("overrides: batched_gemm against its generic body, few large products and many small ones", T, float, double) {
   static_assert(overrides<op::batched_gemm, eigen_backend>);
   for (int threads : {1, 2, 3})

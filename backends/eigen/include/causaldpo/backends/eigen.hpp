@@ -8,6 +8,7 @@
 #include "causaldpo/backends/eigen/lane.hpp"
 #include "causaldpo/backends/eigen/override_batched_gemm.hpp"
 #include "causaldpo/backends/eigen/override_fused_linear_logps.hpp"
+#include "causaldpo/backends/eigen/override_mmd_penalty.hpp"
 #include "causaldpo/backends/eigen/threads.hpp"
 #include "causaldpo/concepts/backend.hpp"
 #include "causaldpo/detail/host_memory.hpp"
@@ -53,8 +54,8 @@ class eigen_backend : public detail::host_memory {
   template <class F>
   void launch(index_t n, F f) {
     index_t const step = block_of(n, wants_lanes<F> ? 256 : 1);
-    if (n <= step) return positions(f, 0, n);
-    team_.for_each(ceil_div(n, step), [&](index_t b) { positions(f, b * step, std::min(n, (b + 1) * step)); });
+    if (n <= step) return detail::each_position(f, 0, n);
+    team_.for_each(ceil_div(n, step), [&](index_t b) { detail::each_position(f, b * step, std::min(n, (b + 1) * step)); });
   }
   template <class F>
   void launch_2d(index_t rows, index_t cols, F f) {
@@ -63,7 +64,8 @@ class eigen_backend : public detail::host_memory {
     index_t const across = ceil_div(cols, wide);
     team_.for_each(ceil_div(rows, tall) * across, [&](index_t b) {
       index_t const top = b / across * tall, left = b % across * wide;
-      for (index_t i = top; i < std::min(rows, top + tall); ++i) row_positions(f, i, left, std::min(cols, left + wide));
+      for (index_t i = top; i < std::min(rows, top + tall); ++i)
+        detail::each_position_of_row(f, i, left, std::min(cols, left + wide));
     });
   }
 
@@ -136,25 +138,6 @@ class eigen_backend : public detail::host_memory {
     return part < 64 ? part : ceil_div(part, 64) * 64;
   }
 
-  template <class F>
-  static void positions(F const& f, index_t first, index_t last) {
-    if constexpr (wants_lanes<F>) {
-      using lane = eigen_lane<typename F::lane_scalar>;
-      if constexpr (lane::width > 1)
-        for (; first + lane::width <= last; first += lane::width) f(lane(first));
-    }
-    for (; first < last; ++first) call_at(f, first);
-  }
-  template <class F>
-  static void row_positions(F const& f, index_t i, index_t first, index_t last) {
-    if constexpr (wants_lanes<F>) {
-      using lane = eigen_lane<typename F::lane_scalar>;
-      if constexpr (lane::width > 1)
-        for (; first + lane::width <= last; first += lane::width) f(i, lane(first));
-    }
-    for (; first < last; ++first) call_at(f, i, first);
-  }
-
   /// Four quarters of [first, last) side by side, so that the fold's latency is hidden, then joined in order.
   template <class Map, class Fold>
   static auto fold_part(index_t first, index_t last, Map const& map, Fold const& fold) {
@@ -223,6 +206,14 @@ template <real_scalar T>
 void override_for(op::fused_linear_logps, eigen_backend& be, fused_linear_args<T, host_space> const& args,
                   fused_linear_options const& options) {
   detail::eigen_linear_head<eigen_backend, T>(be, args, options).run();
+}
+
+template <>
+inline constexpr bool overrides<op::mmd_penalty, eigen_backend> = true;
+template <real_scalar T, class F>
+void override_for(op::mmd_penalty, eigen_backend& be, detail::mmd_args<T, host_space> const& args,
+                  mmd_options_for<F> const& options) {
+  detail::eigen_mmd_penalty(be, args, options);
 }
 
 }  // namespace causaldpo

@@ -80,4 +80,28 @@ class eigen_lane {
   index_t first_;
 };
 
+namespace detail {
+
+/// f at the positions [first, last): packs, and scalars for what does not fill one.
+template <class F>
+void each_position(F const& f, index_t first, index_t last) {
+  if constexpr (wants_lanes<F>) {
+    using lane = eigen_lane<typename F::lane_scalar>;
+    if constexpr (lane::width > 1)
+      for (; first + lane::width <= last; first += lane::width) f(lane(first));
+  }
+  for (; first < last; ++first) call_at(f, first);
+}
+/// f(i, .) at the positions [first, last) of row i.
+template <class F>
+void each_position_of_row(F const& f, index_t i, index_t first, index_t last) {
+  if constexpr (wants_lanes<F>) {
+    using lane = eigen_lane<typename F::lane_scalar>;
+    if constexpr (lane::width > 1)
+      for (; first + lane::width <= last; first += lane::width) f(i, lane(first));
+  }
+  for (; first < last; ++first) call_at(f, i, first);
+}
+
+}  // namespace detail
 }  // namespace causaldpo

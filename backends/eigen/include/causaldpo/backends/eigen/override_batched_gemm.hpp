@@ -16,10 +16,13 @@ void eigen_batched_gemm(Backend& be, batched_gemm_args<T, host_space> const& x) 
   double const work = 2.0 * static_cast<double>(x.c.rows()) * static_cast<double>(x.c.cols()) * static_cast<double>(inner);
   // Blocks of products, so that taking a block costs little beside computing it; by the extents alone.
   index_t const step = work < 2e5 ? static_cast<index_t>(2e5 / (work + 1e3)) + 1 : 1;
-  be.team().for_each((x.count + step - 1) / step, [&](index_t block) {
+  auto const products = [&](index_t block) {
     for (index_t i = block * step; i < std::min(x.count, (block + 1) * step); ++i)
       eigen_product(x.ta, x.tb, x.alpha, x.a_at(i), x.b_at(i), x.beta, x.c_at(i));
-  });
+  };
+  index_t const blocks = (x.count + step - 1) / step;
+  if (work > 2e6) return be.team().split(0, blocks, products);  // worth a team from the first one on
+  be.team().for_each(blocks, products);
 }
 
 }  // namespace causaldpo::detail

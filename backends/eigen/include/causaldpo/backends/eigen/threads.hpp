@@ -45,8 +45,8 @@ class thread_team {
   template <class Body>
   void split(index_t first, index_t count, Body const& body) const {
     bool const free = can_split();
-    if (!free || resting_ > 0) {
-      if (free) --resting_;
+    if (!free || resting_ > 0 || count - first < 2) {
+      if (free && resting_ > 0) --resting_;
       for (index_t b = first; b < count; ++b) body(b);
       return;
     }

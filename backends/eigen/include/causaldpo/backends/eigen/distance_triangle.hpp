@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tiles on and above the diagonal of the matrix of squared distances, visited by several threads: in rounds of
+// tiles that share no block of rows, so that results may be added to both blocks without a lock and in an order that
+// does not depend on the threads.
+#pragma once
+
+#include "causaldpo/backends/eigen/gemm.hpp"
+#include "causaldpo/backends/eigen/pack.hpp"
+#include "causaldpo/detail/host_memory.hpp"
+#include "causaldpo/invariance/bandwidths.hpp"
+
+namespace causaldpo::detail {
+
+/// Tiles of the centred rows x. Where all of them fit `kept_bytes` they are computed once and kept.
+template <class Backend, class T>
+class eigen_distance_triangle {
+  static constexpr index_t kept_bytes = 4 << 20;
+
+ public:
+  static constexpr index_t extent = distance_tile_extent;
+
+  eigen_distance_triangle(Backend& be, view<T const, 2> centred)
+      : be_(be),
+        x_(centred),
+        blocks_((centred.rows() + extent - 1) / extent),
+        parts_(std::max<index_t>(1, std::min<index_t>(be.threads(), (blocks_ + 1) / 2))),
+        keep_(blocks_ * (blocks_ + 1) / 2 * tile_size * static_cast<index_t>(sizeof(T)) <= kept_bytes),
+        norms_(be.template allocate<accumulator>(centred.rows())),
+        memory_(be.template allocate<T>((keep_ ? blocks_ * (blocks_ + 1) / 2 : parts_) * tile_size)) {
+    be.reduce_rows(x_.rows(), x_.cols(), square_map<T, host_space>{x_}, sum_fold<>{}, norms_.vector());
+  }
+
+  /// How many tiles are visited at a time; a body may have scratch for each.
+  index_t parts() const { return parts_; }
+  index_t blocks() const { return blocks_; }
+  index_t rows_of(index_t block) const { return std::min(extent, x_.rows() - block * extent); }
+
+  /// body(part, I, J, distances of block I to block J >= I) for every tile. Tiles visited at the same time differ in
+  /// both blocks. With `last_use` the body may write to the tile.
+  template <class Body>
+  void visit(Body const& body) {
+    round(
+        blocks_, [](index_t i) { return std::pair(i, i); }, body);
+    // A round robin: with an odd number of blocks one sits out in each round.
+    index_t const seats = blocks_ + blocks_ % 2, turning = seats - 1;
+    for (index_t r = 0; r < turning && blocks_ > 1; ++r)
+      round(
+          seats / 2,
+          [&](index_t i) {
+            index_t const a = i == 0 ? turning : (r + i) % turning, b = (r - i + turning) % turning;
+            return std::pair(std::min(a, b), std::max(a, b));
+          },
+          body);
+    filled_ = keep_;
+  }
+
+ private:
+  using pack = eigen_pack<T>;
+  static constexpr index_t tile_size = extent * extent;
+
+  template <class Pairing, class Body>
+  void round(index_t games, Pairing const& pairing, Body const& body) {
+    be_.team().split(0, std::min(games, parts_), [&](index_t part) {
+      for (index_t g = part; g < games; g += parts_) {
+        auto const [i, j] = pairing(g);
+        if (j < blocks_) body(part, i, j, tile(part, i, j));
+      }
+    });
+  }
+  view<T, 2> tile(index_t part, index_t i, index_t j) const {
+    index_t const slot = keep_ ? i * blocks_ - i * (i - 1) / 2 + (j - i) : part;
+    view<T, 2> const t(memory_.data() + slot * tile_size, rows_of(i), rows_of(j), extent);
+    if (!filled_) fill(i * extent, j * extent, t);
+    return t;
+  }
+  /// As refine_distance, but in T where nothing cancels.
+  void fill(index_t top, index_t left, view<T, 2> t) const {
+    view<T const, 2> const rows = x_.row_block(top, t.rows()), cols = x_.row_block(left, t.cols());
+    eigen_product<T>(transpose::no, transpose::yes, T(1), rows, cols, T(0), t);
+    view<accumulator const, 1> const row_norms = norms_.vector().part(top, t.rows()),
+                                     col_norms = norms_.vector().part(left, t.cols());
+    T norms[extent];
+    for (index_t j = 0; j < t.cols(); ++j) norms[j] = static_cast<T>(col_norms(j));
+    refine_distance<T, host_space> const exact{rows, cols, row_norms, col_norms, t};
+    for (index_t i = 0; i < t.rows(); ++i) {
+      T* const row = &t(i, 0);
+      T const norm = static_cast<T>(row_norms(i));
+      index_t const packed = t.cols() / pack::width * pack::width;
+      for (index_t j = 0; j < packed; j += pack::width) {
+        pack const scale = pack::load(norms + j) + pack(norm), d = scale - pack(T(2)) * pack::load(row + j);
+        auto const lost = math::negation<pack>(d > scale * pack(T(0.0625)));
+        if (math::any<pack>(lost))
+          for (index_t c = j; c < j + pack::width; ++c) exact(i, c);
+        else
+          d.store(row + j);
+      }
+      for (index_t j = packed; j < t.cols(); ++j) exact(i, j);
+    }
+  }
+
+  Backend& be_;
+  view<T const, 2> x_;
+  index_t blocks_, parts_;
+  bool keep_, filled_ = false;
+  host_scratch<accumulator> norms_;
+  host_scratch<T> memory_;
+};
+
+/// As resolve_bandwidths: the exact median by its digits, counted by every thread in a histogram of its own.
+template <class Backend, class T>
+void eigen_bandwidths(Backend& be, eigen_distance_triangle<Backend, T>& x, index_t n, bandwidth_rule const& rule,
+                      view<accumulator, 1> scales, view<T, 1> used) {
+  using S = host_space;
+  std::int64_t const pairs = n * (n - 1) / 2;
+  if (!rule.is_median() || pairs == 0) return be.launch(1, finish_bandwidths<T, S>{rule, {}, {}, 0, scales, used});
+  index_t const parts = x.parts(), extent = x.extent;
+  auto const state = be.template allocate<selection>(1);
+  auto const histograms = be.template allocate<std::int64_t>(parts * 256);
+  auto const rows = be.template allocate<accumulator>(2 * n);  // of each row: sum of its distances, next larger one
+  auto const totals = be.template allocate<accumulator>(2);
+  view<std::int64_t, 1> const counts = histograms.vector().part(0, 256);
+  view<accumulator, 1> const sums = rows.vector().part(0, n), nexts = rows.vector().part(n, n);
+  be.launch(1, start_selection<S>{state.vector(), (pairs - 1) / 2, pairs});
+  for (int shift = 8 * static_cast<int>(sizeof(T)) - 8; shift >= 0; shift -= 8) {
+    std::uint64_t const prefix = state.data()->prefix;
+    std::fill_n(histograms.data(), parts * 256, std::int64_t(0));
+    x.visit([&](index_t part, index_t bi, index_t bj, view<T, 2> tile) {
+      std::int64_t* const h = histograms.data() + part * 256;
+      for (index_t i = 0; i < tile.rows(); ++i)
+        for (index_t j = bi == bj ? i + 1 : 0; j < tile.cols(); ++j) {
+          std::uint64_t const bits = ordered_bits(tile(i, j));
+          if ((shift + 8 < 64 ? bits >> (shift + 8) : 0) == prefix) ++h[(bits >> shift) & 255];
+        }
+    });
+    for (index_t c = 256; c < parts * 256; ++c) histograms.data()[c % 256] += histograms.data()[c];
+    be.launch(1, choose_digit<S>{counts, state.vector()});
+  }
+  std::fill_n(sums.data(), n, accumulator(0));
+  std::fill_n(nexts.data(), n, math::infinity<accumulator>());
+  x.visit([&](index_t, index_t bi, index_t bj, view<T, 2> tile) {
+    sum_and_next<T, S> const add{tile,
+                                 bi * extent,
+                                 bj * extent,
+                                 state.vector(),
+                                 sums.part(bi * extent, tile.rows()),
+                                 nexts.part(bi * extent, tile.rows())};
+    for (index_t i = 0; i < tile.rows(); ++i) add(i);
+  });
+  be.reduce(n, entry_map<S>{sums}, sum_fold<>{}, totals.vector().part(0, 1));
+  be.reduce(n, entry_map<S>{nexts}, min_fold<accumulator>{}, totals.vector().part(1, 1));
+  be.launch(1, finish_bandwidths<T, S>{rule, state.vector(), totals.vector(), pairs, scales, used});
+}
+
+}  // namespace causaldpo::detail

@@ -159,8 +159,7 @@ struct preference_evaluation {
     lane.store_row(out.slopes, j, k == 0 ? slope : lane.load_row(out.slopes, j) + slope);
     auto const& all = read.a.out.grad_rejected_offsets;
     if (!all.given()) return;
-    view<T, 2, S> const of_item{all.data() + j * all.ld(), all.rows() / read.items(), all.cols(), read.items() * all.ld()};
-    lane.store_column(of_item, k, -(math::broadcast<V>(read.plan.strength) * slope));
+    lane.store_column(every_item(all, j, read.items()), k, -(math::broadcast<V>(read.plan.strength) * slope));
   }
 
   template <class L, class V = typename L::value>

@@ -56,7 +56,7 @@ struct dr_dpo_map {
   }
 };
 
-/// One work item: the scalars.
+/// One work item: the scalars, and 1 / sum of the weights for the gradients.
 template <class T, class S>
 struct preference_finish {
   view<preference_sums const, 1, S> sums;
@@ -64,8 +64,10 @@ struct preference_finish {
   loss_reduction reduction;
   accumulator temperature;
   conditional_results<T, S> out;
+  view<accumulator, 1, S> inverse_weight;
   CAUSALDPO_HD void operator()(index_t) const {
     preference_sums const& s = sums.at(0);
+    inverse_weight.at(0) = s.weight > 0 ? 1 / s.weight : 0;
     accumulator mean = 0;
     if (s.weight > 0) {
       if (reduction == loss_reduction::mean) mean = s.weighted_loss / s.weight;
@@ -78,68 +80,99 @@ struct preference_finish {
   }
 };
 
-/// f(i): the gradients of example i, its slopes times what it counts. An example that counts 0 gets 0, however steep.
+/// f(i): what example i counts under dr_dpo, the softmax of log w - l / t.
+template <class T, class S>
+struct dr_dpo_coefficients {
+  example_weight<T, S> weight;
+  view<T const, 1, S> loss;
+  view<log_sum_exp const, 1, S> dr;
+  view<accumulator const, 1, S> inverse_weight;
+  accumulator temperature;
+  view<T, 1, S> coefficients;
+  CAUSALDPO_HD void operator()(index_t i) const {
+    accumulator const w = weight(i), infinite = math::infinity<accumulator>();
+    log_sum_exp const total = dr.at(0);
+    accumulator c = 0;
+    if (w > 0) {
+      accumulator const own = math::log(w) - static_cast<accumulator>(loss.at(i)) / temperature;
+      if (total.largest == -infinite)
+        c = w * inverse_weight.at(0);  // every loss is +inf
+      else if (total.largest == infinite)
+        c = own == total.largest ? 1 / total.sum : 0;  // losses of -inf share all
+      else
+        c = math::exp(own - total.value());
+    }
+    coefficients.at(i) = static_cast<T>(c);
+  }
+};
+
+/// f(lane): gradients, the slopes times what each example counts. What counts 0 gets 0, however steep the loss.
 template <class T, class S>
 struct preference_gradients {
+  using lane_scalar = T;
   preference_reader<T, S> read;
   preference_scratch<T, S> scratch;
-  view<preference_sums const, 1, S> sums;
-  view<log_sum_exp const, 1, S> dr;
+  view<accumulator const, 1, S> inverse_weight;
+  view<T const, 1, S> dr_coefficients;
   bool of_margin;
 
-  CAUSALDPO_HD void operator()(index_t i) const {
+  template <class L>
+  CAUSALDPO_HD void operator()(L const& lane) const {
+    using V = typename L::value;
+    using M = typename L::mask;
     auto const& out = read.a.out;
-    index_t const j_count = read.items(), k_count = read.environments();
-    accumulator const scale = scratch.counts.at(i) == T(0) ? 0 : coefficient(i);
-    if (out.grad_chosen_logps.given()) out.grad_chosen_logps.at(i) = scaled(scale, scratch.chosen.at(i));
-    accumulator const per_slope = of_margin ? -static_cast<accumulator>(read.plan.beta) : 1;
-    bool const expected = read.plan.shifted && !read.plan.mixed;
-    accumulator sum = 0;
-    for (index_t j = 0; j < j_count; ++j) {
-      bool const valid = scratch.shares.at(j, i) > T(0);
-      T const slope = valid ? scratch.slopes.at(j, i) : T(0);
-      sum += static_cast<accumulator>(slope);
+    V const zero = math::broadcast<V>(0);
+    M const kept = lane.load(scratch.counts) > zero;
+    V const scale = math::select<V>(kept, coefficient(lane, kept), zero);
+    if (out.grad_chosen_logps.given()) lane.store(out.grad_chosen_logps, scaled<V>(scale, lane.load(scratch.chosen)));
+    V const per_slope = of_margin ? scale * math::broadcast<V>(-read.plan.beta) : scale;
+    bool const factors = read.plan.clamp || read.plan.length_normalize;
+    V sum = zero;
+    for (index_t j = 0; j < read.items(); ++j) {
+      M const valid = math::both<V>(kept, lane.load_row(scratch.shares, j) > zero);
+      V const slope = math::select<V>(valid, lane.load_row(scratch.slopes, j), zero);
+      sum = sum + slope;
       if (out.grad_rejected_logps.given()) {
-        T const factor = read.plan.clamp || read.plan.length_normalize ? read.rejected(scalar_lane<T>(i), j, valid).factor : T(1);
-        out.grad_rejected_logps.at(i, j) =
-            factor == T(0) ? T(0) : scaled(scale * per_slope * static_cast<accumulator>(factor), slope);
+        V const factor = factors ? per_slope * read.rejected(lane, j, valid).factor : per_slope;
+        lane.store_column(out.grad_rejected_logps, j, scaled<V>(factor, slope));
       }
       if (out.grad_rejected_offsets.given())
-        for (index_t k = 0; k < k_count; ++k) {
-          T& cell = out.grad_rejected_offsets.at(i * j_count + j, k);
-          cell =
-              expected ? scaled(-scale * pull(i, k), slope) : (read.plan.mixed && read.plan.shifted ? scaled(scale, cell) : T(0));
-        }
+        scale_offsets(lane, every_item(out.grad_rejected_offsets, j, read.items()), scale, -slope);
     }
-    if (out.grad_chosen_offsets.given())
-      for (index_t k = 0; k < k_count; ++k) {
-        T& cell = out.grad_chosen_offsets.at(i, k);
-        cell = expected ? scaled(scale * pull(i, k), sum) : (read.plan.mixed && read.plan.shifted ? scaled(scale, cell) : T(0));
-      }
+    if (out.grad_chosen_offsets.given()) scale_offsets(lane, out.grad_chosen_offsets, scale, sum);
   }
 
  private:
   /// d (weighted sum of the losses) / d loss_i.
-  CAUSALDPO_HD accumulator coefficient(index_t i) const {
-    if (read.a.upstream.given()) return static_cast<accumulator>(read.a.watch.checked(read.a.upstream.at(i), slot_upstream, i));
-    accumulator const w = read.a.batch.sample_weights.given() ? static_cast<accumulator>(read.a.batch.sample_weights.at(i)) : 1;
-    if (!(w > 0)) return 0;
-    if (read.plan.reduction == loss_reduction::sum) return w;
-    if (read.plan.reduction == loss_reduction::mean) return w / sums.at(0).weight;
-    log_sum_exp const total = dr.at(0);
-    accumulator const own = math::log(w) - static_cast<accumulator>(scratch.loss.at(i)) / read.plan.dr_beta;
-    if (total.largest == own && total.largest == math::infinity<accumulator>()) return 1 / total.sum;  // losses of -inf share all
-    if (total.largest == -math::infinity<accumulator>()) return w / sums.at(0).weight;                 // every loss is +inf
-    return math::exp(own - total.value());
+  template <class L, class V = typename L::value>
+  CAUSALDPO_HD V coefficient(L const& lane, typename L::mask const& kept) const {
+    if (read.a.upstream.given()) {
+      V const u = lane.load(read.a.upstream);
+      lane.note(read.a.watch, slot_upstream, math::both<V>(kept, math::is_nan<V>(u)));
+      return u;
+    }
+    if (read.plan.reduction == loss_reduction::dr_dpo) return lane.load(dr_coefficients);
+    V const w = read.a.batch.sample_weights.given() ? lane.load(read.a.batch.sample_weights) : math::broadcast<V>(1);
+    return read.plan.reduction == loss_reduction::sum ? w : w * math::broadcast<V>(static_cast<T>(inverse_weight.at(0)));
   }
-  /// tau q_ik, 0 outside the environment.
-  CAUSALDPO_HD accumulator pull(index_t i, index_t k) const {
-    accumulator const q = static_cast<accumulator>(read.a.q.at(i, k));
-    return q > 0 ? static_cast<accumulator>(read.plan.strength) * q : 0;
+  /// `expected`: tau q_ik times the scaled slope. Mixed over environments: scales what the pass left, whose sign is right.
+  template <class L, class V = typename L::value>
+  CAUSALDPO_HD void scale_offsets(L const& lane, view<T, 2, S> gradient, V const& scale, V const& slope) const {
+    V const zero = math::broadcast<V>(0), tau = math::broadcast<V>(read.plan.strength);
+    for (index_t k = 0; k < read.environments(); ++k) {
+      V membership, g = zero;
+      typename L::mask const in = read.member(lane, k, membership);
+      if (read.plan.shifted && read.plan.mixed)
+        g = scaled<V>(scale, lane.load_column(gradient, k));
+      else if (read.plan.shifted)
+        g = math::select<V>(in, scaled<V>(scale * tau * membership, slope), zero);
+      lane.store_column(gradient, k, g);
+    }
   }
-  template <class X>
-  CAUSALDPO_HD static T scaled(accumulator scale, X slope) {
-    return scale == 0 || slope == X(0) ? T(0) : static_cast<T>(scale * static_cast<accumulator>(slope));
+  template <class V>
+  CAUSALDPO_HD static V scaled(V const& scale, V const& slope) {
+    V const zero = math::broadcast<V>(0);
+    return math::select<V>(math::either<V>(scale == zero, slope == zero), zero, scale * slope);
   }
 };
 
@@ -154,17 +187,20 @@ void run_preference(B& be, Loss const& loss, preference_args<T, typename B::spac
   bool const gradients = out.grad_chosen_logps.given() || out.grad_rejected_logps.given() || out.grad_chosen_offsets.given() ||
                          out.grad_rejected_offsets.given();
   bool const likelihood = plan.mixed && plan.mixture == preference_mixture::likelihood;
+  bool const dr_gradients = gradients && plan.reduction == loss_reduction::dr_dpo && !a.upstream.given();
   auto shares = be.template allocate<T>(j * b);
   auto margins = be.template allocate<T>(j * b);
   auto rejected = be.template allocate<T>(listwise_loss<Loss> ? j * b : 0);
   auto slopes = be.template allocate<T>(gradients ? j * b : 0);
   auto env_losses = be.template allocate<T>(likelihood ? a.q.cols() * b : 0);
   auto chosen = be.template allocate<T>(gradients ? b : 0);
+  auto coefficients = be.template allocate<T>(dr_gradients ? b : 0);
   auto losses = be.template allocate<T>(out.loss.given() ? 0 : b);
   auto counts = be.template allocate<T>(out.pair_counts.given() ? 0 : b);
   auto wins = be.template allocate<T>(out.pair_wins.given() ? 0 : b);
   auto sums = be.template allocate<preference_sums>(1);
   auto dr = be.template allocate<log_sum_exp>(1);
+  auto inverse_weight = be.template allocate<accumulator>(1);
   preference_scratch<T, S> scratch{shares.matrix(j, b),
                                    margins.matrix(j, b),
                                    listwise_loss<Loss> ? rejected.matrix(j, b) : view<T, 2, S>{},
@@ -180,10 +216,13 @@ void run_preference(B& be, Loss const& loss, preference_args<T, typename B::spac
   be.reduce(b, preference_sums_map<T, S>{weight, scratch.loss, scratch.wins}, preference_sums_fold{}, sums.vector());
   if (plan.reduction == loss_reduction::dr_dpo)
     be.reduce(b, dr_dpo_map<T, S>{weight, scratch.loss, plan.dr_beta}, log_sum_exp_fold{}, dr.vector());
-  be.launch(1, preference_finish<T, S>{sums.vector(), dr.vector(), plan.reduction, plan.dr_beta, out});
+  be.launch(1, preference_finish<T, S>{sums.vector(), dr.vector(), plan.reduction, plan.dr_beta, out, inverse_weight.vector()});
+  if (dr_gradients)
+    be.launch(b, dr_dpo_coefficients<T, S>{weight, scratch.loss, dr.vector(), inverse_weight.vector(), plan.dr_beta,
+                                           coefficients.vector()});
   if (gradients)
-    be.launch(
-        b, preference_gradients<T, S>{read, scratch, sums.vector(), dr.vector(), preference_evaluation<Loss, T, S>::of_margin});
+    be.launch(b, preference_gradients<T, S>{read, scratch, inverse_weight.vector(), coefficients.vector(),
+                                            preference_evaluation<Loss, T, S>::of_margin});
 }
 
 }  // namespace causaldpo::detail

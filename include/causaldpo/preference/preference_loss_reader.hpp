@@ -41,6 +41,12 @@ inline constexpr std::initializer_list<char const*> preference_input_names{"poli
                                                                            "chosen_offsets",
                                                                            "rejected_offsets"};
 
+/// Of a tensor [B,J,K] held as [B*J,K], the matrix [B,K] of item j: every J-th row.
+template <class T, class S>
+CAUSALDPO_HD view<T, 2, S> every_item(view<T, 2, S> all, index_t j, index_t items) {
+  return {all.data() + j * all.ld(), all.rows() / items, all.cols(), items * all.ld()};
+}
+
 /// Everything a call was given. Results of both operations: those of conditional_preference are the superset.
 template <class T, class S>
 struct preference_args {
@@ -154,8 +160,7 @@ struct preference_reader {
     using V = typename L::value;
     V const zero = math::broadcast<V>(0), tau = math::broadcast<V>(plan.strength);
     index_t const j_count = items();
-    auto const& all = a.offsets.rejected;  // row i*J + j; every J-th row is the matrix [B,K] of slot j
-    view<T const, 2, S> const of_item{all.data() + j * all.ld(), all.rows() / j_count, all.cols(), j_count * all.ld()};
+    view<T const, 2, S> const of_item = every_item(a.offsets.rejected, j, j_count);
     V const up = lane.load_column_if(use, a.offsets.chosen, k, zero), down = lane.load_column_if(use, of_item, k, zero);
     lane.note(a.watch, slot_chosen_offsets, math::is_nan<V>(up), environments(), k);
     lane.note(a.watch, slot_rejected_offsets, math::is_nan<V>(down), j_count * environments(), j * environments() + k);

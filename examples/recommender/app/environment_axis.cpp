@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// How covariates are cut into slices or levels, and where a value lies among them.
 #include "app/environment_axis.hpp"
 
 #include <algorithm>

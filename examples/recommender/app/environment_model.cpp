@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Counting of exposure, its held-out gain, and the choice of how many environments and how smooth.
 #include "app/environment_model.hpp"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Held-out interactions and ids as text, and back into the numbers of a log.
 #include "app/held_out.hpp"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Scores as they are served, ranks among what a user has not seen, exact tests.
 #include "app/judge.hpp"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The options that say how a log is read, and the report of what was read.
 #include <iostream>
 
 #include "app/commands.hpp"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Accumulation of ranking metrics by part, as JSON and as a table.
 #include "app/metrics.hpp"
 
 #include <algorithm>

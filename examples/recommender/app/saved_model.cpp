@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Writing a model folder and reading it back, with every size checked.
 #include "app/saved_model.hpp"
 
 #include <sstream>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The scores of a model under each way of serving.
 #include "app/serving.hpp"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Parsing of the serving options and what contradicts what.
 #include "app/serving_arguments.hpp"
 
 #include <numeric>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Division of a log into training and held-out rows, the tables of exposure, and the choice of kappa.
 #include "app/training_run.hpp"
 
 #include <algorithm>

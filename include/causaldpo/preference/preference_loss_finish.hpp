@@ -177,7 +177,7 @@ struct preference_gradients {
 };
 
 /// The body of both operations. Scratch: (2 J + 4) B scalars, J B more for listwise losses, K B for `likelihood`,
-/// J B for slopes when a gradient is wanted.
+/// J B for slopes when a gradient is wanted, B for dr_dpo.
 template <backend B, real_scalar T, class Loss>
 void run_preference(B& be, Loss const& loss, preference_args<T, typename B::space> const& a, preference_plan<T> const& plan) {
   using S = typename B::space;

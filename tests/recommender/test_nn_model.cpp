@@ -10,7 +10,7 @@
 #include "nn/scatter.hpp"
 #include "support/compare.hpp"
 #include "support/random.hpp"
-#if defined(RECOMMENDER_TEST_EIGEN)
+#if defined(CAUSALDPO_DEFAULT_BACKEND_EIGEN)
 #include "causaldpo/backends/eigen.hpp"
 #endif
 
@@ -160,7 +160,7 @@ TEST_CASE("model: sizes that make no model are refused") {
   CHECK_THROWS_AS(net.forward(be, w, {2, 5, tokens}), causaldpo::shape_error);
 }
 
-#if defined(RECOMMENDER_TEST_EIGEN)
+#if defined(CAUSALDPO_DEFAULT_BACKEND_EIGEN)
 TEST_CASE("model: Eigen agrees with the reference, and repeats its bits") {
   for (index_t heads : {1, 4}) {
     model_options const o{.items = 301, .dim = 48, .blocks = 2, .heads = heads, .feed_forward = 96, .max_length = 50};

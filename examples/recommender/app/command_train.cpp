@@ -40,10 +40,10 @@ void add_arguments(CLI::App& app, train_arguments& a) {
       ->check(CLI::IsMember({"uniform", "popularity"}))->capture_default_str();
   app.add_option("--rejected", align.rejected, "rejected items of each example (default: 1, for sdpo 5)")->check(CLI::Range(1, 1024));
   app.add_option("--strength", a.strength, "of the offset in place of 1 + beta - s (0: plain dpo)")->check(CLI::NonNegativeNumber);
-  app.add_option("--epochs", align.epochs, "of the alignment stage")->check(CLI::Range(1, 10000))->capture_default_str();
+  app.add_option("--epochs", align.epochs, "of the alignment stage; 0: 2, and more on a small log")->check(CLI::Range(0, 10000))->capture_default_str();
   app.add_option("--learning-rate", align.learning_rate, "of the alignment stage")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--sft-epochs", sft.epochs, "of the supervised stage")->check(CLI::Range(1, 10000))->capture_default_str();
-  app.add_option("--sft-learning-rate", sft.learning_rate, "of the supervised stage")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--sft-epochs", sft.epochs, "of the supervised stage; 0: 10, and more on a small log")->check(CLI::Range(0, 10000))->capture_default_str();
+  app.add_option("--sft-learning-rate", sft.learning_rate, "of the supervised stage; 0: 0.002, or 0.003 on a small log")->check(CLI::NonNegativeNumber)->capture_default_str();
   app.add_option("--dim", a.options.dim, "width of the model")->check(CLI::Range(1, 4096))->capture_default_str();
   app.add_option("--blocks", a.options.blocks, "attention blocks")->check(CLI::Range(0, 64))->capture_default_str();
   app.add_option("--heads", a.options.heads, "attention heads; must divide --dim")->check(CLI::Range(1, 64))->capture_default_str();

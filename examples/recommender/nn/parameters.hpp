@@ -43,8 +43,8 @@ inline void check_options(model_options const& o) {
 
 /// How a parameter starts, and whether weight decay is for it.
 enum class parameter_kind {
-  table,   ///< N(0, 0.02), no decay
-  weight,  ///< N(0, 1 / fan-in), decay
+  table,   ///< N(0, scale), no decay
+  weight,  ///< N(0, scale), decay
   gain,    ///< 1, no decay
   bias     ///< 0, no decay
 };
@@ -96,16 +96,15 @@ inline index_t parameter_count(model_options const& o) {
   return last.offset + (last.rows * last.cols + 15) / 16 * 16;
 }
 
-/// Starting values, a function of the options and the seed alone.
+/// Starting values, a function of the options and the seed alone. A small `scale` lets the blocks begin near the identity.
 template <causaldpo::real_scalar T>
-std::vector<T> initial_parameters(model_options const& o, std::uint64_t seed, double table_scale = 0.02) {
+std::vector<T> initial_parameters(model_options const& o, std::uint64_t seed, double scale = 0.02) {
   std::vector<T> flat(static_cast<std::size_t>(parameter_count(o)), T(0));
   causaldpo::random_stream const draws{seed, 1};
   for (auto const& p : parameter_table(o))
     for (index_t i = 0; i < p.rows * p.cols; ++i) {
       T& x = flat[static_cast<std::size_t>(p.offset + i)];
       if (p.kind == parameter_kind::gain) x = T(1);
-      double const scale = p.kind == parameter_kind::table ? table_scale : 1 / std::sqrt(static_cast<double>(p.rows));
       if (p.kind == parameter_kind::table || p.kind == parameter_kind::weight)
         x = static_cast<T>(scale * draws.normal(static_cast<std::uint64_t>(p.offset + i)));
     }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stages 2 and 3: a frozen copy of the supervised model is the reference, and the model is aligned against it with the library's preference losses.
+// Stages 2 and 3: a frozen copy of the supervised model is the reference, and the model is aligned against it with the library's objective.
 #pragma once
 
-#include "causaldpo/preference/conditional_preference.hpp"
-#include "causaldpo/preference/preference_loss.hpp"
+#include "causaldpo/objective/causal_dpo_objective.hpp"
 #include "training/pair_kernels.hpp"
 #include "training/rejected_items.hpp"
 #include "training/supervised_stage.hpp"
@@ -32,8 +31,7 @@ class pair_batch {
   pair_batch(B& be, index_t max_examples, index_t rejected)
       : rejected_(rejected), policy_(be.template allocate<T>(max_examples * (1 + rejected))),
         reference_(be.template allocate<T>(max_examples * (1 + rejected))), offsets_(be.template allocate<T>(max_examples * (1 + rejected))),
-        slopes_(be.template allocate<T>(max_examples * (1 + rejected))), ones_(be.template allocate<T>(max_examples)),
-        margins_(be.template allocate<T>(max_examples)) {
+        slopes_(be.template allocate<T>(max_examples * (1 + rejected))), ones_(be.template allocate<T>(max_examples)) {
     fill<T>(be, ones_.vector(), T(1));
   }
 
@@ -52,30 +50,8 @@ class pair_batch {
 
   /// Loss and its slopes by all scores; what there is to report goes to `progress`.
   void differentiate(B& be, alignment_options const& o, training_progress& progress) {
-    causaldpo::preference_batch<T, S> const pairs{.policy_chosen_logps = chosen(policy_), .policy_rejected_logps = against(policy_),
-                                                  .reference_chosen_logps = chosen(reference_), .reference_rejected_logps = against(reference_),
-                                                  .rejected_mask = {mask_.data(), examples_, rejected_}};
-    causaldpo::loss::any pairwise = causaldpo::loss::sigmoid{};
-    if (o.method == alignment_method::sdpo) pairwise = causaldpo::loss::sdpo{};
-    T loss = 0, accuracy = 0;
-    out_vector<T, B> const margins = margins_.vector().part(0, examples_);
-    if (o.method == alignment_method::causaldpo) {
-      causaldpo::conditional_preference(
-          be, pairs, ones_.matrix(examples_, 1),
-          {.chosen = {offsets_.data(), examples_, 1}, .rejected = {offsets_.data() + examples_, examples_ * rejected_, 1}},
-          {.loss_mean = causaldpo::scalar(&loss), .grad_chosen_logps = chosen(slopes_), .grad_rejected_logps = against(slopes_), .margins = margins,
-           .pair_accuracy = causaldpo::scalar(&accuracy)},
-          causaldpo::conditional_options{.loss = pairwise, .beta = o.beta, .strength = o.tau()});
-    } else {
-      causaldpo::preference_loss(be, pairs,
-                                 {.loss_mean = causaldpo::scalar(&loss), .grad_chosen_logps = chosen(slopes_), .grad_rejected_logps = against(slopes_),
-                                  .margins = margins, .pair_accuracy = causaldpo::scalar(&accuracy)},
-                                 causaldpo::preference_options{.loss = pairwise, .beta = o.beta});
-    }
-    be.reduce(examples_, value_map<T, S>{margins}, causaldpo::detail::sum_fold<>{}, causaldpo::scalar(&progress.margin));
-    progress.loss = static_cast<double>(loss);
-    progress.accuracy = static_cast<double>(accuracy);
-    progress.margin /= static_cast<double>(std::max<index_t>(examples_, 1));
+    if (o.method == alignment_method::sdpo) differentiate_as<causaldpo::loss::sdpo>(be, o, progress);
+    else differentiate_as<causaldpo::loss::sigmoid>(be, o, progress);
   }
 
   /// The slopes carried to the examples' outputs (overwritten) and to the item table and bias as output weights (overwritten).
@@ -90,6 +66,27 @@ class pair_batch {
   }
 
  private:
+  /// Only the loss and the estimator that the method needs are compiled.
+  template <class Loss>
+  void differentiate_as(B& be, alignment_options const& o, training_progress& progress) {
+    causaldpo::objective_batch<T, S> const batch{
+        .preference = {.policy_chosen_logps = chosen(policy_), .policy_rejected_logps = against(policy_), .reference_chosen_logps = chosen(reference_),
+                       .reference_rejected_logps = against(reference_), .rejected_mask = {mask_.data(), examples_, rejected_}},
+        .offsets = {.chosen = {offsets_.data(), examples_, 1}, .rejected = {offsets_.data() + examples_, examples_ * rejected_, 1}},
+        .q = ones_.matrix(examples_, 1)};
+    causaldpo::objective_options_for<Loss, causaldpo::estimator::mean> options{.preference = {.beta = o.beta}};
+    if (o.method == alignment_method::causaldpo) options.conditional = causaldpo::environment_conditional{.strength = o.tau()};
+    T loss = 0, margin[2] = {}, accuracy[2] = {}, saturation[2] = {};
+    causaldpo::causal_dpo_objective(be, batch,
+                                    {.value = causaldpo::scalar(&loss), .grad_chosen_logps = chosen(slopes_), .grad_rejected_logps = against(slopes_),
+                                     .metrics = {.margins = {margin, 2}, .pair_accuracy = {accuracy, 2}, .saturation = {saturation, 2}}},
+                                    options);
+    progress.loss = static_cast<double>(loss);
+    progress.margin = static_cast<double>(margin[0]);
+    progress.accuracy = static_cast<double>(accuracy[0]);
+    progress.saturation = static_cast<double>(saturation[0]);
+  }
+
   index_t entries() const { return examples_ * (1 + rejected_); }
   lookup_rows example_of() const { return {examples_, rejected_}; }
   out_vector<T, B> chosen(scratch const& s) const { return {s.data(), examples_}; }
@@ -102,7 +99,7 @@ class pair_batch {
   std::vector<std::int32_t> entries_;
   std::vector<std::uint8_t> mask_;
   scatter_plan plan_;
-  scratch policy_, reference_, offsets_, slopes_, ones_, margins_;
+  scratch policy_, reference_, offsets_, slopes_, ones_;
 };
 
 /// Aligns a supervised model: every position is an example, its next item chosen, `rejected` sampled items rejected. The policy begins at `start` and has
@@ -122,7 +119,7 @@ trained_model<T> align(B& be, training_log const& log, trained_model<T> const& s
   rejected_sampler sampler(log, o.alignment.rejected_items(), o.alignment.popularity_exponent, o.seed);
   pair_batch<B, T> pairs(be, batches.max_rows(), o.alignment.rejected_items());
   training_batch batch;
-  index_t const steps = o.alignment.epochs * batches.batches(), d = result.options.dim;
+  index_t const epochs = o.alignment.epochs_of(batches.batches()), steps = epochs * batches.batches(), d = result.options.dim;
   auto const start_time = std::chrono::steady_clock::now();
   for (index_t step = 0; step < steps; ++step) {
     index_t const epoch = step / batches.batches(), b = step % batches.batches();
@@ -134,11 +131,11 @@ trained_model<T> align(B& be, training_log const& log, trained_model<T> const& s
     out_matrix<T, B> const h = learn.forward(learn.w, batch, drop);
     pairs.score_policy(be, h, learn.w);
     if (conditional) pairs.find_offsets(be, batch, exposure);
-    training_progress progress{training_stage::alignment, step + 1, steps, epoch, o.alignment.epochs, 0, 0, 0, 0};
+    training_progress progress{training_stage::alignment, step + 1, steps, epoch, epochs, 0, 0, 0, 0, 0};
     pairs.differentiate(be, o.alignment, progress);
     pairs.carry_back(be, h, learn.w, learn.grad_hidden.matrix(batch.examples(), d), learn.grad);
     learn.backward(batch, drop);
-    learn.step(learning_rate(o.alignment.learning_rate, step, steps, o.warm_up));
+    learn.step(learning_rate(o.alignment.learning_rate, step, steps, o.alignment.warm_up));
     progress.seconds = seconds_since(start_time);
     if (report) report(progress);
   }

@@ -2,6 +2,7 @@
 // What a training run can be told, and what it tells while it runs.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -19,22 +20,33 @@ enum class alignment_method {
   causaldpo  ///< DPO of the environment-conditional policy: each margin shifted by strength * log p(item | environment)
 };
 
+/// Epochs of `batches` steps that make at least `steps`, between `least` and `most`.
+inline index_t epochs_for(index_t batches, index_t steps, index_t least, index_t most) {
+  return std::clamp((steps + batches - 1) / std::max<index_t>(batches, 1), least, most);
+}
+
 /// Supervised stage: cross-entropy at every position.
 struct supervised_options {
-  index_t epochs = 10;
-  double learning_rate = 2e-3;  ///< falls linearly to a tenth
+  index_t epochs = 0;        ///< 0: 10, or on a small log as many as make 650 steps, up to 60
+  double learning_rate = 0;  ///< falls linearly to a tenth; 0: 2e-3, or 3e-3 for fewer than 1,000 steps
+  index_t warm_up = 50;      ///< steps in which it rises
+
+  index_t epochs_of(index_t batches) const { return epochs > 0 ? epochs : epochs_for(batches, 650, 10, 60); }
+  double learning_rate_of(index_t steps) const { return learning_rate > 0 ? learning_rate : steps < 1000 ? 3e-3 : 2e-3; }
 };
 
 /// Alignment stage: every position is a preference example.
 struct alignment_options {
   alignment_method method = alignment_method::causaldpo;
-  index_t epochs = 2;
+  index_t epochs = 0;               ///< 0: 2, or on a small log as many as make 140 steps, up to 10
   double learning_rate = 1e-3;      ///< falls linearly to a tenth
+  index_t warm_up = 0;              ///< steps in which it rises
   double beta = 1;                  ///< of the preference loss
   index_t rejected = 0;             ///< sampled rejected items of each example; 0: 5 for sdpo, else 1
   double popularity_exponent = 0;   ///< s: rejected items are drawn in proportion to count^s; 0: uniformly
-  std::optional<double> strength;   ///< tau of causaldpo; left out: 1 + beta - s, with which the exposure drops out of the optimum
+  std::optional<double> strength{};  ///< tau of causaldpo; left out: 1 + beta - s, with which the exposure drops out of the optimum
 
+  index_t epochs_of(index_t batches) const { return epochs > 0 ? epochs : epochs_for(batches, 140, 2, 10); }
   double tau() const { return strength ? *strength : 1 + beta - popularity_exponent; }
   index_t rejected_items() const { return rejected > 0 ? rejected : method == alignment_method::sdpo ? 5 : 1; }
 };
@@ -43,10 +55,9 @@ struct alignment_options {
 struct train_options {
   index_t dim = 48, blocks = 1, heads = 1, feed_forward = 96, max_length = 50;
   double dropout = 0.2;           ///< on the input
-  double table_scale = 0.02;      ///< standard deviation of the starting item and position embeddings
+  double start_scale = 0.02;      ///< standard deviation of the starting embeddings and weight matrices
   index_t batch_sequences = 64;
   index_t windows_per_user = 4;
-  index_t warm_up = 50;           ///< steps of each stage in which the learning rate rises
   adamw_options optimizer{};
   std::uint64_t seed = 1;
   supervised_options supervised{};
@@ -72,6 +83,7 @@ struct training_progress {
   double loss = 0;                ///< of this step's batch, mean over examples
   double accuracy = 0;            ///< alignment: share of pairs whose chosen item has the larger reward
   double margin = 0;              ///< alignment: mean reward of the chosen less that of the rejected items
+  double saturation = 0;          ///< alignment: share of examples that learn no more, s(-margin) < 1e-3, the offsets included
   double seconds = 0;             ///< since the stage began
 };
 using progress_callback = std::function<void(training_progress const&)>;

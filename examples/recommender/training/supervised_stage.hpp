@@ -78,14 +78,6 @@ class learner {
   scatter_plan inputs_;
 };
 
-/// bias_y = log of the item's share of the positions (counted from one half), where the softmax would have to bring it anyway.
-template <causaldpo::real_scalar T>
-void start_bias_at_popularity(training_log const& log, causaldpo::view<T, 1> bias) {
-  auto const counts = log.counts();
-  double const total = static_cast<double>(log.begins().back()) + 0.5 * static_cast<double>(log.items);
-  for (index_t y = 0; y < log.items; ++y) bias(y) = static_cast<T>(std::log((counts[static_cast<std::size_t>(y)] + 0.5) / total));
-}
-
 /// The mean of -log p(next item) over the examples, its gradients by outputs and output weights left in `learn`. `logps` and `upstream` [M] are scratch.
 template <causaldpo::backend B, causaldpo::real_scalar T>
 void supervised_gradient(learner<B, T>& learn, training_batch const& batch, out_matrix<T, B> hidden, out_vector<T, B> logps, out_vector<T, B> upstream) {
@@ -104,14 +96,14 @@ trained_model<T> train_supervised(B& be, training_log const& log, train_options 
   check_log(log);
   batch_maker batches(log, {o.max_length, o.windows_per_user, o.batch_sequences, o.seed});
   trained_model<T> result{{log.items, o.dim, o.blocks, o.heads, o.feed_forward, batches.context(), log.ordered}, batches.context(), {}};
-  result.weights = initial_parameters<T>(result.options, o.seed, o.table_scale);
-  start_bias_at_popularity<T>(log, model_parameters<T, S>(result.options, result.weights).item_bias);
+  result.weights = initial_parameters<T>(result.options, o.seed, o.start_scale);
   learner<B, T> learn(be, result.options, o.optimizer, result.weights, batches.max_rows());
   auto logps = be.template allocate<T>(batches.max_rows());
   auto upstream = be.template allocate<T>(batches.max_rows());
   double total = 0;
   training_batch batch;
-  index_t const steps = o.supervised.epochs * batches.batches();
+  index_t const epochs = o.supervised.epochs_of(batches.batches()), steps = epochs * batches.batches();
+  double const peak = o.supervised.learning_rate_of(steps);
   auto const start = std::chrono::steady_clock::now();
   for (index_t step = 0; step < steps; ++step) {
     index_t const epoch = step / batches.batches(), b = step % batches.batches();
@@ -122,10 +114,10 @@ trained_model<T> train_supervised(B& be, training_log const& log, train_options 
     out_vector<T, B> const row_logps = logps.vector().part(0, m);
     supervised_gradient<B, T>(learn, batch, learn.forward(learn.w, batch, drop), row_logps, upstream.vector().part(0, m));
     learn.backward(batch, drop);
-    learn.step(learning_rate(o.supervised.learning_rate, step, steps, o.warm_up));
+    learn.step(learning_rate(peak, step, steps, o.supervised.warm_up));
     if (report) {
       be.reduce(m, value_map<T, S>{row_logps}, causaldpo::detail::sum_fold<>{}, causaldpo::scalar(&total));
-      report({training_stage::supervised, step + 1, steps, epoch, o.supervised.epochs, -total / static_cast<double>(m), 0, 0, seconds_since(start)});
+      report({training_stage::supervised, step + 1, steps, epoch, epochs, -total / static_cast<double>(m), 0, 0, 0, seconds_since(start)});
     }
   }
   return result;

@@ -60,7 +60,8 @@ command add_recommend(CLI::App& program) {
       float const x = scores[static_cast<std::size_t>(a)], y = scores[static_cast<std::size_t>(b)];
       return x > y || (x == y && a < b);
     };
-    std::size_t const candidates = scores.size() - std::min(scores.size(), taken.size()), top = std::min(o->top, candidates);
+    auto const candidates = static_cast<std::size_t>(std::count_if(scores.begin(), scores.end(), [](float s) { return s > -std::numeric_limits<float>::infinity(); }));
+    std::size_t const top = std::min(o->top, candidates);
     std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(top), order.end(), before);
     nlohmann::json list = nlohmann::json::array();
     std::cout << "user " << o->user << ", " << taken.size() << " items of history, " << model.method << ", serve " << o->serving.mode << ", kappa "
@@ -72,7 +73,7 @@ command add_recommend(CLI::App& program) {
                 << std::setprecision(3) << scores[y] << "  " << title << '\n';
       list.push_back({{"item", model.item_ids[y]}, {"title", title}, {"score", scores[y]}});
     }
-    if (top < o->top) std::cerr << "only " << top << " items are left that user " << o->user << " has not seen\n";
+    if (top < o->top) std::cerr << "only " << top << " items are left that the model knows and user " << o->user << " has not seen\n";
     if (!o->json.empty()) write_file_atomically(o->json, nlohmann::json{{"user", o->user}, {"items", list}}.dump(2) + "\n");
   };
 }

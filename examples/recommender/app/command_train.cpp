@@ -106,6 +106,8 @@ void run(train_arguments a) {
   model.method = a.method;
   model.beta = a.options.alignment.beta;
   model.environments = std::move(fitted.model);
+  model.item_counts.assign(log.items(), 0);
+  for (std::int32_t r : data.rows) ++model.item_counts[static_cast<std::size_t>(log.interactions[static_cast<std::size_t>(r)].item)];
   model.item_ids = log.item_ids;
   model.item_titles = log.item_titles;
   model.user_ids = log.user_ids;

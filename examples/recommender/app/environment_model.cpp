@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t candidate_environments[] = {4, 8, 24};
 constexpr double candidate_smoothings[] = {50, 200, 1000, 3000, 10000};
 constexpr double default_smoothing = 200;
+constexpr double worth_more_environments = 0.01;  // nats that a finer division must add
 constexpr double year = 365 * 86400.0;
 constexpr std::uint32_t held_out_stream = 0x454e5653;
 
@@ -123,7 +124,8 @@ fitted_environments fit_environments(interaction_log const& log, std::span<std::
         if (options.smoothing && smoothing != candidate_smoothings[0]) break;
         double const alpha = options.smoothing.value_or(smoothing);
         double const gain = exposure_gain(log, held, q_held, axis.environments(), count_exposure(log, counted, q, axis.environments(), alpha));
-        if (gain > best.gain + 1e-9) best = {axis, alpha, gain};
+        bool const finer = best.axis.environments() > 0 && axis.environments() > best.axis.environments();
+        if (gain > best.gain + (finer ? worth_more_environments : 1e-9)) best = {axis, alpha, gain};
       }
     }
     std::ostringstream why;

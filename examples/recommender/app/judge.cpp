@@ -57,9 +57,12 @@ std::vector<std::vector<std::int32_t>> histories_without(interaction_log const& 
 void served_scores::score(std::span<history const> histories, serving_options const& serving, std::span<memberships const> requests, std::span<float> scores) {
   auto const n = static_cast<index_t>(histories.size()), v = model_.net.options.items;
   scorer_.score(backend_, histories, causaldpo::matrix(scores.data(), n, v));
-  for (std::size_t i = 0; i < histories.size(); ++i)
+  for (std::size_t i = 0; i < histories.size(); ++i) {
     serve(scores.subspan(i * static_cast<std::size_t>(v), static_cast<std::size_t>(v)), serving, model_.serving(),
           requests.empty() ? std::span<std::vector<float> const>() : std::span<std::vector<float> const>(requests[i]));
+    for (std::size_t y = 0; y < model_.item_counts.size(); ++y)
+      if (model_.item_counts[y] == 0) scores[i * static_cast<std::size_t>(v) + y] = -std::numeric_limits<float>::infinity();
+  }
 }
 
 memberships request_memberships(environment_model const& model, double timestamp, std::string const& circumstances) {
@@ -96,9 +99,6 @@ std::string circumstances_of(environment_model const& model, interaction_log con
 evaluation_result judge_rows(causaldpo::default_backend& backend, saved_model const& model, interaction_log const& log,
                              std::span<std::vector<std::int32_t> const> histories, std::span<held_out_row const> rows, serving_options const& serving) {
   auto const items = model.environments.items();
-  std::vector<std::int64_t> counts(items, 0);
-  for (auto const& h : histories)
-    for (std::int32_t y : h) ++counts[static_cast<std::size_t>(y)];
   std::vector<std::vector<std::int32_t>> targets(log.users());
   for (held_out_row const& r : rows) targets[static_cast<std::size_t>(r.user)].push_back(r.item);
   std::vector<test_case> cases;
@@ -114,7 +114,7 @@ evaluation_result judge_rows(causaldpo::default_backend& backend, saved_model co
     for (std::size_t k = 0; k < model.environments.axes[0].axis.environments(); ++k) names.push_back(model.environments.axes[0].axis.describe(k));
   served_scores scores(backend, model);
   test_case const* const first = cases.data();
-  return evaluate_ranking(cases, items, counts, names, log.has_time, [&](std::span<test_case const> part, std::span<float> out) {
+  return evaluate_ranking(cases, items, model.item_counts, names, log.has_time, [&](std::span<test_case const> part, std::span<float> out) {
     std::vector<history> block;
     for (test_case const& c : part) block.emplace_back(histories[static_cast<std::size_t>(c.user)]);
     scores.score(block, serving, std::span(requests).subspan(static_cast<std::size_t>(part.data() - first), part.size()), out);

@@ -17,7 +17,7 @@ namespace recommender {
 /// Per user, the items he took, oldest first (as in the file for a log without time), without the given rows.
 std::vector<std::vector<std::int32_t>> histories_without(interaction_log const& log, std::span<held_out_row const> hidden);
 
-/// Scores with the exposure term of a way of serving added.
+/// Scores with the exposure term of a way of serving added; -inf for items that were never trained on.
 class served_scores {
  public:
   served_scores(causaldpo::default_backend& backend, saved_model const& model) : backend_(backend), model_(model), scorer_(backend, model.net) {}

@@ -32,10 +32,11 @@ std::string axis_array(char const* what, std::size_t axis) {
   return name.str();
 }
 
-std::vector<float> array(model_folder const& folder, std::string const& name, std::size_t elements) {
+template <class T = float>
+std::vector<T> array(model_folder const& folder, std::string const& name, std::size_t elements) {
   auto const found = folder.tensors.find(name);
   if (found == folder.tensors.end()) throw store_error("the model lacks the array " + name);
-  std::vector<float> values = values_of<float>(found->second);
+  std::vector<T> values = values_of<T>(found->second);
   if (values.size() != elements)
     throw store_error("the model's array " + name + " has " + std::to_string(values.size()) + " elements and must have " + std::to_string(elements));
   return values;
@@ -64,6 +65,7 @@ void save(output_folder& folder, saved_model const& m) {
   }
   auto const items = static_cast<std::int64_t>(m.environments.items());
   out.tensors.emplace("log_marginal", make_tensor<float>({items}, m.environments.log_marginal));
+  out.tensors.emplace("item_counts", make_tensor<std::int64_t>({items}, m.item_counts));
   for (std::size_t a = 0; a < m.environments.axes.size(); ++a) {
     exposure_axis const& e = m.environments.axes[a];
     out.options["axes"].push_back(axis_to_json(e));
@@ -99,6 +101,7 @@ saved_model load(std::filesystem::path const& path) {
   }
   auto const items = static_cast<std::size_t>(m.net.options.items);
   m.environments.log_marginal = array(in, "log_marginal", items);
+  m.item_counts = array<std::int64_t>(in, "item_counts", items);
   for (std::size_t a = 0; a < m.environments.axes.size(); ++a) {
     std::size_t const k = m.environments.axes[a].axis.environments();
     m.environments.axes[a].log_conditional = array(in, axis_array("log_conditional", a), k * items);

@@ -21,6 +21,7 @@ struct saved_model {
   double beta = 1;              ///< of the alignment
   double kappa_today = 0;       ///< best on the validation interactions
   environment_model environments;
+  std::vector<std::int64_t> item_counts;  ///< [V] training interactions; an item with none is never recommended
   std::vector<std::string> item_ids, item_titles, user_ids;
   std::string held_out;         ///< CSV, see held_out.hpp
   nlohmann::json training;      ///< options and results of the run, for the reader

@@ -7,20 +7,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "causaldpo/core/philox.hpp"
+
 namespace recommender {
 
-/// Philox4x32-10: four random words from a 128-bit counter and a 64-bit key.
-/// Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, section 3.3.
+/// The library's Philox4x32-10 on plain arrays.
 inline std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t a = std::uint64_t{0xD2511F53U} * counter[0];
-    const std::uint64_t b = std::uint64_t{0xCD9E8D57U} * counter[2];
-    counter = {static_cast<std::uint32_t>(b >> 32U) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(b),
-               static_cast<std::uint32_t>(a >> 32U) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(a)};
-    key[0] += 0x9E3779B9U;
-    key[1] += 0xBB67AE85U;
-  }
-  return counter;
+  causaldpo::philox_block const words =
+      causaldpo::philox4x32(causaldpo::philox_block{{counter[0], counter[1], counter[2], counter[3]}}, causaldpo::philox_key{{key[0], key[1]}});
+  return {words.word[0], words.word[1], words.word[2], words.word[3]};
 }
 
 /// Draws named by a stream and up to three indices. Integer draws and `uniform` are the same on every machine; `normal` and `gumbels` are so up to

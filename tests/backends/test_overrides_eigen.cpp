@@ -115,9 +115,10 @@ TEST_CASE_TEMPLATE("overrides: mmd_penalty against its generic body, the same bi
                    double) {
   static_assert(overrides<op::mmd_penalty, eigen_backend>);
   index_t const many = sizeof(T) == 4 ? 1400 : 1000;  // more tiles than are kept
-  for (auto [b, d, k, pad] :
+  for (auto const& size :
        {std::array<index_t, 4>{0, 3, 2, 0}, {1, 3, 2, 1}, {127, 5, 3, 2}, {129, 1, 1, 0}, {300, 17, 4, 3}, {many, 6, 2, 0}})
     for (bool unbiased : {false, true}) {
+      index_t const b = size[0], d = size[1], k = size[2], pad = size[3];
       CAPTURE(b);
       CAPTURE(unbiased);
       random_source random(static_cast<std::uint64_t>(b + d));
@@ -128,7 +129,7 @@ TEST_CASE_TEMPLATE("overrides: mmd_penalty against its generic body, the same bi
         std::vector<std::int64_t> pairs;
         bool operator==(outputs const&) const = default;
       };
-      auto run = [&, b = b, d = d, k = k, pad = pad](eigen_backend& be, auto const& how) {
+      auto run = [&](eigen_backend& be, auto const& how) {
         outputs o{std::vector<T>(1), std::vector<T>(x.size(), T(7)), std::vector<T>(q.size()), std::vector<T>(2),
                   std::vector<std::int64_t>(1)};
         nan_watch const watch = be.open_watch();

@@ -232,6 +232,50 @@ TEST_CASE_TEMPLATE("conditional_preference: impossible offers and rows outside e
     }
 }
 
+TEST_CASE_TEMPLATE("conditional_preference: infinite slopes beside finite ones", Cell, CAUSALDPO_TEST_CELLS) {
+  using T = typename Cell::scalar;
+  typename Cell::backend be;
+  T const inf = std::numeric_limits<T>::infinity();
+  // rows: rejected not on offer in the second environment, where the loss of ipo is +inf; not on offer are the rejected
+  // item in the first and the chosen one in the second, so that slopes of +inf and -inf meet
+  std::vector<T> pc{-2, -2}, pr{-1, -1}, q{T(0.5), T(0.5), T(0.5), T(0.5)}, co{-1, -1, -1, -inf}, ro{-3, -inf, -inf, -2};
+  std::vector<T> loss(2), gc(2), gr(2), gco(4), gro(4), posterior(4), one_loss(1), one_gc(1), one_gr(1), one_gco(1), one_gro(1);
+  conditional_results<T> results{.loss = loss,
+                                 .grad_chosen_logps = gc,
+                                 .grad_rejected_logps = matrix(gr.data(), 2, 1),
+                                 .grad_chosen_offsets = matrix(gco.data(), 2, 2),
+                                 .grad_rejected_offsets = matrix(gro.data(), 2, 2)};
+  auto run = [&](preference_mixture mixture) {
+    conditional_preference(be, preference_batch<T>{.policy_chosen_logps = pc, .policy_rejected_logps = matrix(pr.data(), 2, 1)},
+                           matrix(q.data(), 2, 2), {matrix(co.data(), 2, 2), matrix(ro.data(), 2, 2)}, results,
+                           {.loss = loss::ipo{}, .beta = 0.5, .reduction = loss_reduction::sum, .mixture = mixture});
+  };
+  // the first row in its first environment alone
+  conditional_preference(be,
+                         preference_batch<T>{.policy_chosen_logps = {pc.data(), 1}, .policy_rejected_logps = {pr.data(), 1, 1}},
+                         matrix(q.data(), 1, 1), {matrix(co.data(), 1, 1), matrix(ro.data(), 1, 1)},
+                         {.loss = one_loss,
+                          .grad_chosen_logps = one_gc,
+                          .grad_rejected_logps = matrix(one_gr.data(), 1, 1),
+                          .grad_chosen_offsets = matrix(one_gco.data(), 1, 1),
+                          .grad_rejected_offsets = matrix(one_gro.data(), 1, 1)},
+                         {.loss = loss::ipo{}, .beta = 0.5, .mixture = preference_mixture::likelihood});
+  REQUIRE(one_gc[0] != T(0));
+
+  run(preference_mixture::risk);
+  CHECK((loss[0] == inf && loss[1] == inf));
+  CHECK((gc[0] == inf && gr[0] == -inf && gco[1] == inf && gro[1] == -inf));
+  CHECK((gc[1] == T(0) && gr[1] == T(0)));
+
+  results.posterior = matrix(posterior.data(), 2, 2);
+  run(preference_mixture::likelihood);
+  CHECK((loss[0] == one_loss[0] && loss[1] == inf));
+  CHECK(posterior == std::vector<T>{1, 0, T(0.5), T(0.5)});
+  CHECK((gc[0] == one_gc[0] && gr[0] == one_gr[0]));
+  CHECK((gco[0] == one_gco[0] && gco[1] == T(0) && gro[0] == one_gro[0] && gro[1] == T(0)));
+  CHECK((gc[1] == T(0) && gr[1] == T(0)));
+}
+
 TEST_CASE_TEMPLATE("conditional_preference: offsets of 1e4, no rows, no environments", Cell, CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;

@@ -93,8 +93,9 @@ struct preference_evaluation {
           chosen_slope = t.chosen_slope;
         }
         if (!slopes) continue;
-        sum = sum + math::select<V>(valid, weight * share * chosen_slope, zero);
-        put_slope(lane, j, k, math::select<V>(valid, weight * share * slope, zero));
+        V const counts = weight * share;  // 0 where the posterior is, however steep the loss
+        sum = sum + math::select<V>(valid, weighted<V>(counts, chosen_slope), zero);
+        put_slope(lane, j, k, math::select<V>(valid, weighted<V>(counts, slope), zero));
       }
     }
     if (slopes && read.plan.mixed && read.a.out.grad_chosen_offsets.given())

@@ -107,6 +107,7 @@ struct dr_dpo_coefficients {
 };
 
 /// f(lane): gradients, the slopes times what each example counts. What counts 0 gets 0, however steep the loss.
+/// So does a slope that has no limit, because infinite slopes of both signs meet in it.
 template <class T, class S>
 struct preference_gradients {
   using lane_scalar = T;
@@ -172,7 +173,8 @@ struct preference_gradients {
   template <class V>
   CAUSALDPO_HD static V scaled(V const& scale, V const& slope) {
     V const zero = math::broadcast<V>(0);
-    return math::select<V>(math::either<V>(scale == zero, slope == zero), zero, scale * slope);
+    math::mask_t<V> const none = math::either<V>(scale == zero, math::is_nan<V>(slope));  // or +inf and -inf met
+    return math::select<V>(math::either<V>(none, slope == zero), zero, scale * slope);
   }
 };
 

@@ -20,7 +20,9 @@ ROWS = {
     },
     "strong": {
         "one environment, beta 0.3": (1.46, ["--environments", "1", "--beta", "0.3"], []),
-        "eight time slices, beta 0.3": (1.89, ["--covariates", "time", "--environments", "8", "--beta", "0.3"], []),
+        # Measured on seeds 1 to 8: 1.92 2.06 2.27 2.11 2.11 1.89 2.05 2.15. The experiments that the other figures come from had
+        # 1.89: the same level of the policy (0.144 there, 0.146 here) over a dpo that was 8 % higher.
+        "eight time slices, beta 0.3": (2.07, ["--covariates", "time", "--environments", "8", "--beta", "0.3"], []),
     },
 }
 

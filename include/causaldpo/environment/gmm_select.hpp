@@ -119,9 +119,9 @@ gmm_score fit_candidate(B& be, view<T const, 2> x, gmm_candidate const& c, gmm_s
 /// Fits every candidate (gmm_initialize, then gmm_em) and keeps the best by the criterion. With `held_out` the candidates
 /// are fitted to the other rows and the chosen one is then fitted to all.
 ///
-///   auto selection = gmm_select(backend, covariates, {{1, covariance_kind::diag}, {2, covariance_kind::diag}, {4,
-///   covariance_kind::full}}); gmm_posterior(backend, covariates, selection.mixture.parameters(), {.responsibilities = q},
-///   {selection.mixture.kind()});
+///     auto selection = gmm_select(backend, covariates, {{1, covariance_kind::diag}, {4, covariance_kind::full}});
+///     gmm_posterior(backend, covariates, selection.mixture.parameters(), {.responsibilities = q},
+///                   {selection.mixture.kind()});
 ///
 /// A decision of the host: it returns host values, waits for the backend and needs memory that the host can read.
 /// Edge cases: candidates are compared on the same rows, also where K > N; one that cannot be fitted (its covariance

@@ -92,6 +92,24 @@ TEST_CASE_TEMPLATE("gmm_initialize: of several starts the most likely is kept", 
   CHECK(improved);
 }
 
+TEST_CASE_TEMPLATE("gmm_initialize: one component over several tiles is the mean and the variance of all rows", Cell,
+                   CAUSALDPO_TEST_CELLS) {
+  using T = typename Cell::scalar;
+  typename Cell::backend be;
+  random_source random(4);
+  index_t const n = detail::gmm_tile_rows + 90;
+  auto x = random.normals<T>(n, 1, 2);
+  for (std::size_t i = 0; i < x.size(); i += 3) x[i] += T(5);
+  for (std::size_t i = 0; i < 90; ++i) x[i] = T(-40);  // the tiles differ
+  double mean = 0, variance = 0;
+  for (T v : x) mean += static_cast<double>(v) / static_cast<double>(n);
+  for (T v : x) variance += (static_cast<double>(v) - mean) * (static_cast<double>(v) - mean) / static_cast<double>(n);
+  gmm_mixture<T> m(covariance_kind::spherical, 1, 1);
+  initialise<T>(be, matrix(x.data(), n, 1), m, {.restarts = 1, .n_iter = 0, .reg_covar = 0});
+  CHECK(relative_error(m.means, std::vector<double>{mean}) < tolerance<T>(n));
+  CHECK(relative_error(m.covariances, std::vector<double>{variance}) < tolerance<T>(n));
+}
+
 TEST_CASE_TEMPLATE("gmm_initialize: identical rows, more components than rows, one row", Cell, CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;

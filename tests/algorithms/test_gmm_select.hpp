@@ -56,6 +56,20 @@ TEST_CASE_TEMPLATE("gmm_select: one cloud needs one component; the call repeats 
   CHECK(gmm_select(be, rows, {{1, covariance_kind::diag}, {1, covariance_kind::diag}}).chosen == 0);
 }
 
+TEST_CASE_TEMPLATE("gmm_select: rows are held out of the comparison, not of the mixture", Cell, CAUSALDPO_TEST_CELLS) {
+  using T = typename Cell::scalar;
+  typename Cell::backend be;
+  random_source random(12);
+  auto const x = random.normals<T>(50);
+  auto const selection = gmm_select(be, matrix(x.data(), 50, 1), {{1, covariance_kind::diag}},
+                                    {.criterion = gmm_criterion::held_out, .held_out_share = 0.5});
+  double mean = 0;
+  for (T v : x) mean += static_cast<double>(v) / 50;
+  CHECK(std::abs(static_cast<double>(selection.mixture.means[0]) - mean) < tolerance<T>(50));
+  gmm_score const& score = selection.table[0];  // fitted to 25 rows: p = 2 parameters
+  CHECK(score.bic == doctest::Approx(-50 * score.log_likelihood + 2 * std::log(25.0)).epsilon(1e-5));
+}
+
 TEST_CASE_TEMPLATE("gmm_select: what is refused", Cell, CAUSALDPO_TEST_CELLS) {
   using T = typename Cell::scalar;
   typename Cell::backend be;

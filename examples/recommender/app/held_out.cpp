@@ -124,15 +124,15 @@ interaction_log align(interaction_log const& log, std::vector<std::string> const
   unknown_items = 0;
   for (std::size_t i = 0; i < log.interactions.size(); ++i) {
     interaction row = log.interactions[i];
+    std::string const& id = log.user_ids[static_cast<std::size_t>(row.user)];
+    auto const [user, added] = users.emplace(id, static_cast<std::int32_t>(aligned.user_ids.size()));
+    if (added) aligned.user_ids.push_back(id);
     auto const old_item = static_cast<std::size_t>(row.item);
     auto const item = items.find(log.item_ids[old_item]);
     if (item == items.end()) {
       ++unknown_items;
       continue;
     }
-    std::string const& id = log.user_ids[static_cast<std::size_t>(row.user)];
-    auto const [user, added] = users.emplace(id, static_cast<std::int32_t>(aligned.user_ids.size()));
-    if (added) aligned.user_ids.push_back(id);
     row.user = user->second;
     row.item = item->second;
     if (!log.item_titles.empty()) aligned.item_titles[static_cast<std::size_t>(row.item)] = log.item_titles[old_item];

@@ -22,7 +22,8 @@ struct eigen_options {
 
 /// A backend in host memory for processors. Work is cut into blocks that depend on the extents alone; a team of
 /// threads is formed only where the work is long enough to pay for it, and never inside a parallel region of the
-/// caller. Everything but `gemm` gives the same bits for every number of threads; `gemm` for a fixed number.
+/// caller. Everything but `gemm`, and what is built on products (fused_linear_logps, the mixtures), gives the same bits
+/// for every number of threads; these for a fixed number.
 /// One object serves one calling thread at a time; its scratch is kept between calls, so reuse the object.
 class eigen_backend : public detail::host_memory {
  public:

@@ -43,7 +43,7 @@ unpack_data() {
     rmdir "$data/.unpacking"
     echo "$stamp" >"$data/.$name.unpacked"
   done
-  for name in "${missing[@]}"; do echo "FAIL data set $name: not in CAUSALDPO_DATA"; done
+  for name in "${missing[@]}"; do echo "FAIL data set $name: CAUSALDPO_DATA does not hold it"; done
   data_missing=${#missing[@]}
 }
 
@@ -63,7 +63,7 @@ if [ $quick = yes ]; then
   suites=(--no-suite acceptance --no-suite data)
   say "quick: without the suites acceptance and data"
 elif [ -n "${CAUSALDPO_DATA:-}" ]; then
-  CAUSALDPO_DATA=$(cd "$CAUSALDPO_DATA" && pwd)
+  CAUSALDPO_DATA=$(cd "$CAUSALDPO_DATA" && pwd) || give_up "finding the folder CAUSALDPO_DATA"
   unpack_data
   export CAUSALDPO_DATA CAUSALDPO_DATA_UNPACKED=$root/build/data
 else

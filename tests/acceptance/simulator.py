@@ -7,9 +7,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import check, evaluate, finish, run
+from common import check, deviates, evaluate, finish, run
 
 MARGIN = 0.15  # levels differ by some percent from draw to draw
+# Rows that are known to leave the margin, with what was measured. They are reported as deviations and counted as skipped, not
+# as passed; leaving the measured value by more than the margin is a failure.
+# Eight time slices, seeds 1 to 8: 1.92 2.06 2.27 2.11 2.11 1.89 2.05 2.15. The level of the policy is the expected one (0.146 against
+# 0.144), that of the dpo that it is divided by is 7 % lower (0.071 against 0.076). Why it is lower is not known.
+DEVIATIONS = {"eight time slices, beta 0.3": 2.08}
 # variant -> row -> (ratio expected, arguments of train, arguments of evaluate)
 ROWS = {
     "default": {
@@ -20,9 +25,7 @@ ROWS = {
     },
     "strong": {
         "one environment, beta 0.3": (1.46, ["--environments", "1", "--beta", "0.3"], []),
-        # Measured on seeds 1 to 8: 1.92 2.06 2.27 2.11 2.11 1.89 2.05 2.15. The experiments that the other figures come from had
-        # 1.89: the same level of the policy (0.144 there, 0.146 here) over a dpo that was 8 % higher.
-        "eight time slices, beta 0.3": (2.07, ["--covariates", "time", "--environments", "8", "--beta", "0.3"], []),
+        "eight time slices, beta 0.3": (1.89, ["--covariates", "time", "--environments", "8", "--beta", "0.3"], []),
     },
 }
 
@@ -67,8 +70,11 @@ def main():
             ratios[row] = mean(each)
             cost = mean([r[row][1] / r["dpo"][1] for r in per_seed]) - 1
             back = "" if per_seed[0][row][2] is None else f", {mean([r[row][2] / r['dpo'][1] for r in per_seed]) - 1:+.0%} when today's exposure is put back"
-            check(abs(ratios[row] - expected) <= MARGIN,
-                  f"{variant}, {row}: {ratios[row]:.2f} x dpo ({', '.join(f'{x:.2f}' for x in each)}), expected {expected:.2f}; in distribution {cost:+.0%}{back}")
+            text = (f"{variant}, {row}: {ratios[row]:.2f} x dpo ({', '.join(f'{x:.2f}' for x in each)}), expected {expected:.2f}; "
+                    f"in distribution {cost:+.0%}{back}")
+            within = abs(ratios[row] - expected) <= MARGIN
+            if not within and abs(ratios[row] - DEVIATIONS.get(row, expected)) <= MARGIN: deviates(text)
+            else: check(within, text)
         if variant == "default":
             check(ratios["time and market, beta 0.3"] > ratios["one environment, beta 0.3"] > ratios["dpo, popularity removed afterwards"] > 1,
                   "default: time and market above one environment above removal above dpo")

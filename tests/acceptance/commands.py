@@ -37,6 +37,9 @@ def main():
         listed = [line.split()[1] for line in out.splitlines()[1:]]
         check(len(listed) == 4 and not seen & set(listed), "recommend leaves out what the user has seen")
 
+        stored, _, _ = run(program, "recommend", "--model", folder / "model", "--user", "u3", "--top", "4")
+        check(stored == out, "without --data the history is that of the training log")
+
         def refused(message, *arguments):
             _, err, _ = run(program, *arguments, expect_failure=True)
             check(message in err, f"{' '.join(map(str, arguments[:2]))} ...: {message!r} is said" + ("" if message in err else f", but was {err!r}"))
@@ -45,6 +48,7 @@ def main():
         refused("user nobody is not in", *recommend, log, "--user", "nobody")
         unknown = folder / "unknown.csv"
         unknown.write_text("user,item,timestamp\nnew,never-seen,5\nu1,i1,6\n")
+        refused("is not in the log that the model was trained on", "recommend", "--model", folder / "model", "--user", "nobody")
         refused("has no history", *recommend, unknown, "--user", "new")
         run(program, *recommend, unknown, "--user", "u1")
         _, err, _ = run(program, "evaluate", "--model", folder / "model", "--data", unknown)

@@ -54,7 +54,7 @@ command add_evaluate(CLI::App& program) {
         for (std::int32_t y : test.items[u]) rows.test.push_back({static_cast<std::int32_t>(u), y});
     }
     if (rows.test.empty()) throw data_error("there is nothing to judge on: no held-out interaction is in " + log.source);
-    serving_options const serving = o->serving.resolve(log, model, {});
+    serving_options const serving = o->serving.resolve(model, o->log.columns);
     causaldpo::default_backend backend;
     auto const histories = histories_without(log, rows.test);
     evaluation_result const result = judge_rows(backend, model, log, histories, rows.test, serving);

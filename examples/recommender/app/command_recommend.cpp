@@ -11,6 +11,44 @@
 #include "app/serving_arguments.hpp"
 
 namespace recommender {
+namespace {
+
+/// What a user did so far, and what is known of the request.
+struct situation {
+  std::vector<std::int32_t> history;
+  double now = 0;
+  std::string circumstances;
+};
+
+/// As the log of the training left it.
+situation stored_situation(saved_model const& model, std::string const& user) {
+  auto const found = std::find(model.user_ids.begin(), model.user_ids.end(), user);
+  if (found == model.user_ids.end()) throw data_error("user " + user + " is not in the log that the model was trained on (--data LOG names another)");
+  auto const u = static_cast<std::size_t>(found - model.user_ids.begin());
+  return {model.histories[u], model.now, model.circumstances[u]};
+}
+
+/// As a newer log says.
+situation read_situation(saved_model const& model, log_options const& options, std::string const& user) {
+  std::size_t unknown_items = 0;
+  interaction_log const log = align(read_and_report(options), model.item_ids, model.user_ids, unknown_items);
+  if (unknown_items) std::cerr << unknown_items << " interactions with items that the model was never trained on are left out\n";
+  auto const found = std::find(log.user_ids.begin(), log.user_ids.end(), user);
+  if (found == log.user_ids.end()) throw data_error("user " + user + " is not in " + log.source);
+  auto const u = static_cast<std::size_t>(found - log.user_ids.begin());
+  situation at{histories_without(log, {})[u], 0, ""};
+  double latest = -1;
+  for (std::size_t i = 0; i < log.interactions.size(); ++i) {
+    interaction const& r = log.interactions[i];
+    at.now = std::max(at.now, r.timestamp);
+    if (static_cast<std::size_t>(r.user) != u || r.timestamp < latest) continue;
+    latest = r.timestamp;
+    at.circumstances = circumstances_of(model.environments, log, static_cast<std::int32_t>(i));
+  }
+  return at;
+}
+
+}  // namespace
 
 command add_recommend(CLI::App& program) {
   struct options {
@@ -23,32 +61,18 @@ command add_recommend(CLI::App& program) {
   CLI::App* app = program.add_subcommand("recommend", "the best items for one user, those he has seen left out");
   app->add_option("--model", o->model, "a model folder written by train")->required();
   add_log_options(*app, o->log);
-  app->get_option("--data")->description("the log that holds the user's history");
+  app->get_option("--data")->required(false)->description("a log that holds the user's history (default: the one the model was trained on)");
   app->add_option("--user", o->user, "the user's id in the log")->required();
   app->add_option("--top", o->top, "how many items")->check(CLI::PositiveNumber)->capture_default_str();
   app->add_option("--json", o->json, "write the list here as JSON");
   o->serving.add(*app);
   return [o] {
     saved_model const model = load(o->model);
-    std::size_t unknown_items = 0;
-    interaction_log const log = align(read_and_report(o->log), model.item_ids, model.user_ids, unknown_items);
-    auto const found = std::find(log.user_ids.begin(), log.user_ids.end(), o->user);
-    if (found == log.user_ids.end()) throw data_error("user " + o->user + " is not in " + log.source);
-    auto const user = static_cast<std::size_t>(found - log.user_ids.begin());
-    auto const histories = histories_without(log, {});
-    std::vector<std::int32_t> const& taken = histories[user];
-    if (taken.empty()) throw data_error("user " + o->user + " has no history in " + log.source + " with items that the model knows: there is nothing to go by");
-
-    serving_options const serving = o->serving.resolve(log, model, {});
-    std::int32_t last = -1;
-    double now = 0;
-    for (std::size_t i = 0; i < log.interactions.size(); ++i) {
-      now = std::max(now, log.interactions[i].timestamp);
-      if (static_cast<std::size_t>(log.interactions[i].user) == user &&
-          (last < 0 || log.interactions[i].timestamp >= log.interactions[static_cast<std::size_t>(last)].timestamp))
-        last = static_cast<std::int32_t>(i);
-    }
-    std::vector<std::vector<std::vector<float>>> const request{request_memberships(model.environments, now, circumstances_of(model.environments, log, last))};
+    situation const at = o->log.path.empty() ? stored_situation(model, o->user) : read_situation(model, o->log, o->user);
+    std::vector<std::int32_t> const& taken = at.history;
+    if (taken.empty()) throw data_error("user " + o->user + " has no history with items that the model knows: there is nothing to go by");
+    serving_options const serving = o->serving.resolve(model, o->log.columns);
+    std::vector<std::vector<std::vector<float>>> const request{request_memberships(model.environments, at.now, at.circumstances)};
     std::vector<float> scores(model.environments.items());
     causaldpo::default_backend backend;
     std::span<std::int32_t const> const history(taken);

@@ -73,6 +73,15 @@ void save(output_folder& folder, saved_model const& m) {
     out.tensors.emplace(axis_array("log_conditional", a), make_tensor<float>({k, items}, e.log_conditional));
     out.tensors.emplace(axis_array("environment_prior", a), make_tensor<float>({k}, e.prior));
   }
+  std::vector<std::int64_t> history_ends, history_items;
+  for (auto const& h : m.histories) {
+    history_items.insert(history_items.end(), h.begin(), h.end());
+    history_ends.push_back(static_cast<std::int64_t>(history_items.size()));
+  }
+  out.tensors.emplace("history_ends", make_tensor<std::int64_t>({static_cast<std::int64_t>(history_ends.size())}, history_ends));
+  out.tensors.emplace("history_items", make_tensor<std::int64_t>({static_cast<std::int64_t>(history_items.size())}, history_items));
+  out.options["now"] = m.now;
+  out.options["circumstances"] = m.circumstances;
   out.texts = {{"items.tsv", ids_to_text(m.item_ids, m.item_titles)}, {"users.tsv", ids_to_text(m.user_ids)}, {"held_out.csv", m.held_out}};
   save_model_folder(folder, out);
 }
@@ -87,6 +96,8 @@ saved_model load(std::filesystem::path const& path) {
     m.beta = j.at("beta");
     m.kappa_today = j.at("kappa_today");
     m.training = j.at("training");
+    m.now = j.at("now");
+    m.circumstances = j.at("circumstances").get<std::vector<std::string>>();
     m.environments.decisions = j.at("decisions").get<std::vector<std::string>>();
     m.net.options = {sizes.at("items"), sizes.at("dim"), sizes.at("blocks"), sizes.at("heads"), sizes.at("feed_forward"), sizes.at("max_length"), sizes.at("positions")};
     m.net.context = sizes.at("context");
@@ -111,6 +122,16 @@ saved_model load(std::filesystem::path const& path) {
   ids_from_text(text(in, "items.tsv"), m.item_ids, m.item_titles);
   ids_from_text(text(in, "users.tsv"), m.user_ids, no_titles);
   m.held_out = text(in, "held_out.csv");
+  std::vector<std::int64_t> const ends = array<std::int64_t>(in, "history_ends", m.user_ids.size());
+  std::vector<std::int64_t> const taken = array<std::int64_t>(in, "history_items", ends.empty() ? 0 : static_cast<std::size_t>(ends.back()));
+  for (std::size_t u = 0, next = 0; u < ends.size(); ++u) {
+    m.histories.emplace_back();
+    for (; next < static_cast<std::size_t>(ends[u]) && next < taken.size(); ++next) {
+      if (taken[next] < 0 || static_cast<std::size_t>(taken[next]) >= items) throw store_error(path.string() + ": a history holds an item outside the catalogue");
+      m.histories.back().push_back(static_cast<std::int32_t>(taken[next]));
+    }
+  }
+  m.circumstances.resize(m.user_ids.size());
   if (m.item_ids.size() != items) throw store_error(path.string() + ": items.tsv does not have a line for each item");
   return m;
 }

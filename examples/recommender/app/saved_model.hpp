@@ -24,6 +24,9 @@ struct saved_model {
   std::vector<std::int64_t> item_counts;  ///< [V] training interactions; an item with none is never recommended
   std::vector<std::string> item_ids, item_titles, user_ids;
   std::string held_out;         ///< CSV, see held_out.hpp
+  std::vector<std::vector<std::int32_t>> histories;  ///< per user, all his items in the log of the training, oldest first
+  std::vector<std::string> circumstances;            ///< per user, of his last interaction
+  double now = 0;                                    ///< the latest time in that log
   nlohmann::json training;      ///< options and results of the run, for the reader
 
   bool conditional() const { return method == "causaldpo"; }

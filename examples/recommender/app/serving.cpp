@@ -48,15 +48,16 @@ void serve(std::span<float> scores, serving_options const& options, serving_cont
   }
 }
 
-std::vector<float> forecast_exposure(interaction_log const& log, std::span<std::int32_t const> training, interaction_log const& counts,
-                                     double smoothing) {
+std::vector<float> forecast_exposure(std::span<std::string const> item_ids, std::span<std::int64_t const> training_counts,
+                                     interaction_log const& counts, double smoothing) {
   std::unordered_map<std::string, std::int32_t> number;
-  for (std::size_t i = 0; i < log.items(); ++i) number.emplace(log.item_ids[i], static_cast<std::int32_t>(i));
   std::vector<std::int32_t> items;
-  std::vector<float> q;
-  for (std::int32_t r : training) {
-    items.push_back(log.interactions[static_cast<std::size_t>(r)].item);
+  std::vector<float> q, weights;
+  for (std::size_t y = 0; y < item_ids.size(); ++y) {
+    number.emplace(item_ids[y], static_cast<std::int32_t>(y));
+    items.push_back(static_cast<std::int32_t>(y));
     q.push_back(0);  // counts for the marginal only
+    weights.push_back(static_cast<float>(training_counts[y]));
   }
   std::size_t known = 0;
   for (interaction const& row : counts.interactions) {
@@ -64,14 +65,15 @@ std::vector<float> forecast_exposure(interaction_log const& log, std::span<std::
     if (found == number.end()) continue;
     items.push_back(found->second);
     q.push_back(1);
+    weights.push_back(1);
     ++known;
   }
   if (known == 0) throw data_error(counts.source + " has no item of the training log: it says nothing about its exposure");
-  std::vector<float> conditional(log.items());
+  std::vector<float> conditional(item_ids.size());
   causaldpo::default_backend backend;
-  auto const n = static_cast<causaldpo::index_t>(items.size()), v = static_cast<causaldpo::index_t>(log.items());
+  auto const n = static_cast<causaldpo::index_t>(items.size()), v = static_cast<causaldpo::index_t>(item_ids.size());
   causaldpo::exposure_model(backend, items, causaldpo::matrix(q.data(), n, 1), {.log_conditional = causaldpo::matrix(conditional.data(), 1, v)},
-                            {.item_count = v, .smoothing = smoothing});
+                            {.item_count = v, .smoothing = smoothing}, weights);
   return conditional;
 }
 

@@ -48,7 +48,7 @@ void serve(std::span<float> scores, serving_options const& options, serving_cont
            std::span<std::vector<float> const> memberships);
 
 /// log p(y | the environment of `counts`), smoothed towards the training exposure: the forecast.
-std::vector<float> forecast_exposure(interaction_log const& log, std::span<std::int32_t const> training, interaction_log const& counts,
-                                     double smoothing = 200);
+std::vector<float> forecast_exposure(std::span<std::string const> item_ids, std::span<std::int64_t const> training_counts,
+                                     interaction_log const& counts, double smoothing = 200);
 
 }  // namespace recommender

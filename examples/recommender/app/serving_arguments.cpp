@@ -2,7 +2,6 @@
 // Parsing of the serving options and what contradicts what.
 #include "app/serving_arguments.hpp"
 
-#include <numeric>
 #include <stdexcept>
 
 namespace recommender {
@@ -15,7 +14,7 @@ void serving_arguments::add(CLI::App& app) {
   app.add_option("--counts", counts, "with --serve forecast: a log of the environment to serve; only its counts are used");
 }
 
-serving_options serving_arguments::resolve(interaction_log const& log, saved_model const& model, std::string const& columns) const {
+serving_options serving_arguments::resolve(saved_model const& model, std::string const& columns) const {
   serving_options options;
   options.mode = serve_mode_of(mode);
   options.kappa = kappa;
@@ -24,9 +23,7 @@ serving_options serving_arguments::resolve(interaction_log const& log, saved_mod
     throw std::invalid_argument("--serve uniform means kappa 0; to put a share of the exposure back use --serve today or forecast");
   if (options.mode == serve_mode::forecast) {
     if (counts.empty()) throw std::invalid_argument("--serve forecast needs --counts LOG, a log of the environment to serve");
-    std::vector<std::int32_t> rows(log.interactions.size());
-    std::iota(rows.begin(), rows.end(), 0);
-    options.forecast_log_exposure = forecast_exposure(log, rows, read_log(counts, {.columns = columns}));
+    options.forecast_log_exposure = forecast_exposure(model.item_ids, model.item_counts, read_log(counts, {.columns = columns}));
   } else if (!counts.empty()) {
     throw std::invalid_argument("--counts is read with --serve forecast only");
   }

@@ -13,7 +13,7 @@ struct serving_arguments {
 
   void add(CLI::App& app);
   /// Reads the forecast's log where one is needed; `columns` is how it is to be read. Throws for a combination that means nothing.
-  serving_options resolve(interaction_log const& log, saved_model const& model, std::string const& columns) const;
+  serving_options resolve(saved_model const& model, std::string const& columns) const;
 };
 
 }  // namespace recommender

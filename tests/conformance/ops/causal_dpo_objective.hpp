@@ -21,6 +21,7 @@ inline objective_options read_objective(case_options const& o, std::vector<std::
   } else {
     options.preference = read_preference_options(preference);
   }
+  options.preference.reduction = loss_reduction::mean;  // without meaning here: the adjustment reduces the losses
   case_options const environment = o.object("environment");
   options.environment.kind =
       environment.choice("kind", options.environment.kind,

@@ -2,6 +2,7 @@
 // Stage 1: supervised next item. Cross-entropy over the full catalogue at every position, exact at any size of it.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 
 #include "causaldpo/core/error.hpp"
@@ -95,7 +96,9 @@ trained_model<T> train_supervised(B& be, training_log const& log, train_options 
   using S = typename B::space;
   check_log(log);
   batch_maker batches(log, {o.max_length, o.windows_per_user, o.batch_sequences, o.seed});
-  trained_model<T> result{{log.items, o.dim, o.blocks, o.heads, o.feed_forward, batches.context(), log.ordered}, batches.context(), {}};
+  // Room for the two held-out items: where the longest history fits, it keeps its beginning, and every item its position.
+  index_t const context = std::min(o.max_length, batches.context() + 2);
+  trained_model<T> result{{log.items, o.dim, o.blocks, o.heads, o.feed_forward, context, log.ordered}, context, {}};
   result.weights = initial_parameters<T>(result.options, o.seed, o.start_scale);
   learner<B, T> learn(be, result.options, o.optimizer, result.weights, batches.max_rows());
   auto logps = be.template allocate<T>(batches.max_rows());

@@ -43,7 +43,7 @@ class batch_maker {
   index_t batches() const { return batches_; }
   /// Batch b of the epoch, 0 .. batches() - 1.
   void make(index_t b, training_batch& batch) const;
-  /// The most inputs that a window has: how far the trained model can look back.
+  /// The most inputs that a window has.
   index_t context() const { return context_; }
   /// The most rows, padding included, that a batch has.
   index_t max_rows() const { return options_.batch_sequences * context_; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The model: its gradient against finite differences, that padding has no influence, that nothing is allocated after the first step, and that the
-// backends agree.
+// The model: its gradient against finite differences, that padding has no influence, that nothing is allocated after the first
+// step, and that the backends agree.
 #include <doctest/doctest.h>
 
 #include <vector>
@@ -28,7 +28,10 @@ struct example {
   index_t sequences, length;
   std::vector<std::int32_t> tokens, asked;
   example(random_source& random, std::vector<index_t> const& lengths, index_t padded, index_t items)
-      : sequences(static_cast<index_t>(lengths.size())), length(padded), tokens(static_cast<std::size_t>(sequences * length), -1), asked(tokens) {
+      : sequences(static_cast<index_t>(lengths.size())),
+        length(padded),
+        tokens(static_cast<std::size_t>(sequences * length), -1),
+        asked(tokens) {
     for (index_t s = 0; s < sequences; ++s)
       for (index_t t = 0; t < lengths[static_cast<std::size_t>(s)]; ++t) {
         tokens[static_cast<std::size_t>(s * length + t)] = static_cast<std::int32_t>(random.below(items));
@@ -40,8 +43,8 @@ struct example {
 
 /// value = sum over real positions of (h . items_asked + bias_asked)^2 / 2, and its gradient by all parameters.
 template <class B, class T>
-double quadratic(B& be, model<B, T>& net, model_options const& o, std::vector<T> const& flat, example const& x, dropout_draw const& drop,
-                 std::vector<T>* gradient) {
+double quadratic(B& be, model<B, T>& net, model_options const& o, std::vector<T> const& flat, example const& x,
+                 dropout_draw const& drop, std::vector<T>* gradient) {
   model_parameters<T const, host_space> const w(o, flat);
   auto const h = net.forward(be, w, x.batch(), drop);
   std::vector<T> slopes(x.asked.size(), T(0)), grad_h(x.asked.size() * static_cast<std::size_t>(o.dim), T(0));
@@ -49,7 +52,8 @@ double quadratic(B& be, model<B, T>& net, model_options const& o, std::vector<T>
   for (std::size_t r = 0; r < x.asked.size(); ++r) {
     if (x.asked[r] < 0) continue;
     double score = static_cast<double>(w.item_bias(x.asked[r]));
-    for (index_t j = 0; j < o.dim; ++j) score += static_cast<double>(h(static_cast<index_t>(r), j)) * static_cast<double>(w.items(x.asked[r], j));
+    for (index_t j = 0; j < o.dim; ++j)
+      score += static_cast<double>(h(static_cast<index_t>(r), j)) * static_cast<double>(w.items(x.asked[r], j));
     value += score * score / 2;
     slopes[r] = static_cast<T>(score);
     for (index_t j = 0; j < o.dim; ++j)
@@ -71,7 +75,8 @@ double quadratic(B& be, model<B, T>& net, model_options const& o, std::vector<T>
 std::vector<double> random_parameters(model_options const& o) {
   auto flat = initial_parameters<double>(o, 3, 0.5);
   random_source random(5);
-  for (auto const& p : parameter_table(o))  // biases and gains away from 0 and 1, so that their gradients are tested in general position
+  for (auto const& p :
+       parameter_table(o))  // biases and gains away from 0 and 1, so that their gradients are tested in general position
     if (p.kind == parameter_kind::bias || p.kind == parameter_kind::gain)
       for (index_t i = 0; i < p.rows * p.cols; ++i) flat[static_cast<std::size_t>(p.offset + i)] += 0.3 * random.normal();
   return flat;
@@ -84,10 +89,11 @@ TEST_CASE("model: the gradient of every parameter agrees with finite differences
     index_t padded;
     double dropout;
   };
-  for (auto const& c : {sizes{{.items = 5, .dim = 4, .feed_forward = 6, .max_length = 3}, {1}, 1, 0},
-                        sizes{{.items = 7, .dim = 6, .blocks = 2, .heads = 3, .feed_forward = 5, .max_length = 5}, {5, 1, 3}, 5, 0.2},
-                        sizes{{.items = 6, .dim = 4, .heads = 2, .feed_forward = 7, .max_length = 7, .positions = false}, {2, 3}, 4, 0.3},
-                        sizes{{.items = 4, .dim = 3, .blocks = 0, .max_length = 2}, {2, 2}, 2, 0}}) {
+  for (auto const& c :
+       {sizes{{.items = 5, .dim = 4, .feed_forward = 6, .max_length = 3}, {1}, 1, 0},
+        sizes{{.items = 7, .dim = 6, .blocks = 2, .heads = 3, .feed_forward = 5, .max_length = 5}, {5, 1, 3}, 5, 0.2},
+        sizes{{.items = 6, .dim = 4, .heads = 2, .feed_forward = 7, .max_length = 7, .positions = false}, {2, 3}, 4, 0.3},
+        sizes{{.items = 4, .dim = 3, .blocks = 0, .max_length = 2}, {2, 2}, 2, 0}}) {
     random_source random(11);
     example const x(random, c.lengths, c.padded, c.options.items);
     auto flat = random_parameters(c.options);
@@ -96,8 +102,9 @@ TEST_CASE("model: the gradient of every parameter agrees with finite differences
     dropout_draw const drop{c.dropout, {17, 4}, 9};
     std::vector<double> gradient;
     quadratic(be, net, c.options, flat, x, drop, &gradient);
-    CHECK(finite_difference_error(flat, gradient, [&] { return quadratic<reference_backend, double>(be, net, c.options, flat, x, drop, nullptr); }) <
-          1e-7);
+    CHECK(finite_difference_error(flat, gradient, [&] {
+            return quadratic<reference_backend, double>(be, net, c.options, flat, x, drop, nullptr);
+          }) < 1e-7);
   }
 }
 
@@ -149,7 +156,8 @@ TEST_CASE("model: a position is not told what comes after it") {
 
 TEST_CASE("model: sizes that make no model are refused") {
   CHECK_THROWS_WITH_AS(parameter_table({.items = 0}), "model: items is 0 and must be at least 1", causaldpo::option_error);
-  CHECK_THROWS_WITH_AS(parameter_table({.items = 3, .dim = 8, .heads = 3}), "model: heads is 3 and must be a divisor of dim", causaldpo::option_error);
+  CHECK_THROWS_WITH_AS(parameter_table({.items = 3, .dim = 8, .heads = 3}), "model: heads is 3 and must be a divisor of dim",
+                       causaldpo::option_error);
   reference_backend be;
   model_options const o{.items = 3, .dim = 2, .max_length = 4};
   model<reference_backend, float> net(be, o, 8);

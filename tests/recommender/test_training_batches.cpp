@@ -18,12 +18,14 @@ training_log numbered_log(std::vector<index_t> const& sizes, bool ordered) {
   training_log log{static_cast<index_t>(sizes.size()) * 100, ordered, {}};
   for (std::size_t u = 0; u < sizes.size(); ++u) {
     log.sequences.emplace_back();
-    for (index_t k = 0; k < sizes[u]; ++k) log.sequences.back().push_back(static_cast<std::int32_t>(100 * static_cast<index_t>(u) + k));
+    for (index_t k = 0; k < sizes[u]; ++k)
+      log.sequences.back().push_back(static_cast<std::int32_t>(100 * static_cast<index_t>(u) + k));
   }
   return log;
 }
 
-/// All batches of an epoch, each checked: rows and examples belong together, padding only at the end, positions and users are right.
+/// All batches of an epoch, each checked: rows and examples belong together, padding only at the end, positions and users are
+/// right.
 std::vector<training_batch> checked_epoch(batch_maker& maker, training_log const& log, index_t epoch) {
   std::vector<training_batch> all;
   auto const begins = log.begins();
@@ -42,8 +44,10 @@ std::vector<training_batch> checked_epoch(batch_maker& maker, training_log const
       CHECK(x.tokens[row] / 100 == x.users[i]);
       CHECK(x.targets[i] / 100 == x.users[i]);
       CHECK(x.positions[i] == begins[static_cast<std::size_t>(x.users[i])] + x.targets[i] % 100);
-      if (log.ordered) CHECK(x.targets[i] == x.tokens[row] + 1);
-      else CHECK(x.targets[i] != x.tokens[row]);
+      if (log.ordered)
+        CHECK(x.targets[i] == x.tokens[row] + 1);
+      else
+        CHECK(x.targets[i] != x.tokens[row]);
     }
     all.push_back(std::move(x));
   }
@@ -78,7 +82,9 @@ TEST_CASE("batches: long sequences give random windows, logs without order a per
     std::set<std::int32_t> seen;
     for (index_t epoch = 0; epoch < 60; ++epoch)
       for (std::int32_t y : all_targets(checked_epoch(maker, log, epoch))) seen.insert(y);
-    CHECK(seen.size() == static_cast<std::size_t>(ordered ? 89 + 39 + 10 + 11 : 90 + 40 + 11 + 12));  // an ordered log has no input before its first item
+    CHECK(seen.size() == static_cast<std::size_t>(ordered
+                                                      ? 89 + 39 + 10 + 11
+                                                      : 90 + 40 + 11 + 12));  // an ordered log has no input before its first item
     batch_maker other(log, {.max_length = 10, .windows_per_user = 4, .batch_sequences = 5, .seed = 8});
     CHECK(all_targets(checked_epoch(other, log, 0)) != first);
   }
@@ -87,8 +93,8 @@ TEST_CASE("batches: long sequences give random windows, logs without order a per
 TEST_CASE("rejected items: never taken by the user, by popularity where asked, the same for the same names") {
   causaldpo::reference_backend be;
   training_log log{20, true, {{}, {}, {}}};
-  for (std::int32_t y = 0; y < 20; ++y) log.sequences[0].push_back(y);       // has everything
-  for (std::int32_t y = 0; y < 19; ++y) log.sequences[1].push_back(y);       // can only be offered 19
+  for (std::int32_t y = 0; y < 20; ++y) log.sequences[0].push_back(y);  // has everything
+  for (std::int32_t y = 0; y < 19; ++y) log.sequences[1].push_back(y);  // can only be offered 19
   log.sequences[2] = {0, 1, 2, 3};
   batch_maker maker(log, {.max_length = 30, .batch_sequences = 3});
   training_batch batch;

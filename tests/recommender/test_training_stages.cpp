@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stages on tiny logs: their gradients against finite differences, what they learn, that they repeat their bits, and the identities of the method.
+// The stages on tiny logs: their gradients against finite differences, what they learn, that they repeat their bits, and the
+// identities of the method.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -39,7 +40,9 @@ exposure_table marginal(training_log const& log, index_t copies = 1) {
   exposure_table e{copies, std::vector<float>(positions * k, 1.0F / static_cast<float>(copies)), {}};
   auto const counts = log.counts();
   for (std::size_t c = 0; c < k; ++c)
-    for (double n : counts) e.table.push_back(static_cast<float>(std::log((n + 0.5) / (static_cast<double>(positions) + 0.5 * static_cast<double>(log.items)))));
+    for (double n : counts)
+      e.table.push_back(
+          static_cast<float>(std::log((n + 0.5) / (static_cast<double>(positions) + 0.5 * static_cast<double>(log.items)))));
   return e;
 }
 
@@ -106,7 +109,8 @@ TEST_CASE("alignment stage: the gradient of the loss agrees with finite differen
       return progress.loss;
     };
     value();
-    pairs.carry_back(be, learn.hidden.matrix(batch.examples(), 4), learn.w, learn.grad_hidden.matrix(batch.examples(), 4), learn.grad);
+    pairs.carry_back(be, learn.hidden.matrix(batch.examples(), 4), learn.w, learn.grad_hidden.matrix(batch.examples(), 4),
+                     learn.grad);
     learn.backward(batch, drop);
     std::vector<double> const gradient(learn.grad.flat.data(), learn.grad.flat.data() + learn.grad.flat.size());
     CHECK(finite_difference_error(weights, gradient, value) < 1e-7);
@@ -124,15 +128,18 @@ TEST_CASE("supervised stage: learns what comes next, whether or not the log has 
   o.supervised = {60, 2e-2, 5};
   o.dropout = 0;
   double last = 99;
-  auto const trained = train_supervised<reference_backend, float>(be, cycle, o, [&](training_progress const& p) { last = p.loss; });
-  CHECK(last < 0.05);  // log 6 = 1.79 at the start
+  auto const trained =
+      train_supervised<reference_backend, float>(be, cycle, o, [&](training_progress const& p) { last = p.loss; });
+  CHECK(last < 0.05);           // log 6 = 1.79 at the start
   CHECK(trained.context == 6);  // four inputs in training, and room for the two items that are held out
   std::vector<std::vector<std::int32_t>> const histories{{3, 4}, {0}, {4, 5, 0, 1}};
   std::vector<std::span<std::int32_t const>> spans(histories.begin(), histories.end());
   std::vector<float> scores(18);
   scorer<reference_backend, float> score(be, trained);
   score.score(be, spans, causaldpo::matrix(scores.data(), 3, 6));
-  auto best = [&](std::ptrdiff_t u) { return std::max_element(scores.begin() + 6 * u, scores.begin() + 6 * u + 6) - (scores.begin() + 6 * u); };
+  auto best = [&](std::ptrdiff_t u) {
+    return std::max_element(scores.begin() + 6 * u, scores.begin() + 6 * u + 6) - (scores.begin() + 6 * u);
+  };
   CHECK(best(0) == 5);
   CHECK(best(1) == 1);
   CHECK(best(2) == 2);
@@ -157,7 +164,8 @@ TEST_CASE("scorer: blocks, padding and long histories change nothing; an empty h
   score.score(be, spans, causaldpo::matrix(all.data(), 300, 11));
   for (std::size_t u : {0U, 7U, 255U, 256U, 299U}) {
     score.score(be, std::span(spans).subspan(u, 1), causaldpo::matrix(one.data(), 1, 11));
-    CHECK(std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(11 * u), all.begin() + static_cast<std::ptrdiff_t>(11 * u + 11)) == one);
+    CHECK(std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(11 * u),
+                              all.begin() + static_cast<std::ptrdiff_t>(11 * u + 11)) == one);
     auto recent = spans[u].last(std::min(spans[u].size(), static_cast<std::size_t>(trained.context)));
     std::vector<double> shortened(11);
     score.score(be, {&recent, 1}, causaldpo::matrix(shortened.data(), 1, 11));
@@ -204,8 +212,8 @@ TEST_CASE("alignment stage: strength 0 is dpo bit for bit, and equal environment
 }
 
 TEST_CASE("alignment stage: one environment is dpo from another start") {
-  // With s' = s + (1 + 1/beta) log p the conditional loss in s is the plain one in s', so that training from the bias b - (1 + 1/beta) log p must end
-  // where dpo ends from b, after taking the same amount off its bias.
+  // With s' = s + (1 + 1/beta) log p the conditional loss in s is the plain one in s', so that training from the bias b - (1 +
+  // 1/beta) log p must end where dpo ends from b, after taking the same amount off its bias.
   reference_backend be;
   auto const log = random_log(14, 9, 6, 3);
   auto const exposure = marginal(log);
@@ -227,7 +235,8 @@ TEST_CASE("stages: logs and tables that do not fit are refused") {
   reference_backend be;
   training_log alone{3, true, {{1}, {}, {2}}};
   CHECK_THROWS_WITH_AS((train_supervised<reference_backend, float>(be, alone, tiny())),
-                       "train: no user has two training interactions, and a next item needs one before it", causaldpo::option_error);
+                       "train: no user has two training interactions, and a next item needs one before it",
+                       causaldpo::option_error);
   alone.sequences[0] = {1, 3};
   CHECK_THROWS_AS((train_supervised<reference_backend, float>(be, alone, tiny())), causaldpo::value_error);
   auto const log = random_log(4, 5, 4, 3, 2);
@@ -244,12 +253,16 @@ TEST_CASE("stages: Eigen learns what the reference learns") {
   o.batch_sequences = 16;
   reference_backend plain;
   causaldpo::eigen_backend fast;
-  auto const expected = train_supervised<reference_backend, double>(plain, log, o), actual = train_supervised<causaldpo::eigen_backend, double>(fast, log, o);
+  auto const expected = train_supervised<reference_backend, double>(plain, log, o),
+             actual = train_supervised<causaldpo::eigen_backend, double>(fast, log, o);
   CHECK(relative_error(actual.weights, expected.weights) < 1e-6);
   CHECK(relative_error(align<causaldpo::eigen_backend, double>(fast, log, expected, o, marginal(log)).weights,
                        align<reference_backend, double>(plain, log, expected, o, marginal(log)).weights) < 1e-6);
-  CHECK(align<causaldpo::eigen_backend, float>(fast, log, train_supervised<causaldpo::eigen_backend, float>(fast, log, o), o, marginal(log)).weights ==
-        align<causaldpo::eigen_backend, float>(fast, log, train_supervised<causaldpo::eigen_backend, float>(fast, log, o), o, marginal(log)).weights);
+  CHECK(align<causaldpo::eigen_backend, float>(fast, log, train_supervised<causaldpo::eigen_backend, float>(fast, log, o), o,
+                                               marginal(log))
+            .weights == align<causaldpo::eigen_backend, float>(
+                            fast, log, train_supervised<causaldpo::eigen_backend, float>(fast, log, o), o, marginal(log))
+                            .weights);
 }
 #endif
 

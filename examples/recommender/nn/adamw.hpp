@@ -14,7 +14,7 @@ struct adamw_options {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
-  double weight_decay = 0;     ///< of the weight matrices only
+  double weight_decay = 0;       ///< of the weight matrices only
   double max_gradient_norm = 0;  ///< gradients with a larger Euclidean norm are scaled down to it; 0: never
 };
 
@@ -33,12 +33,14 @@ struct adamw_kernel {
   causaldpo::view<T const, 1, S> grad_scale;  ///< [1]
   causaldpo::view<T, 1, S> weight, first, second;
   T beta1, beta2, epsilon, rate, decay, correction1, correction2;
-  template <class L> CAUSALDPO_HD void operator()(L const& lane) const {
+  template <class L>
+  CAUSALDPO_HD void operator()(L const& lane) const {
     using V = typename L::value;
     V const g = lane.load(grad) * L::broadcast(grad_scale.at(0)), w = lane.load(weight);
     V const m = L::broadcast(beta1) * lane.load(first) + L::broadcast(T(1) - beta1) * g;
     V const v = L::broadcast(beta2) * lane.load(second) + L::broadcast(T(1) - beta2) * g * g;
-    V const move = m * L::broadcast(correction1) / (causaldpo::math::sqrt<V>(v * L::broadcast(correction2)) + L::broadcast(epsilon));
+    V const move =
+        m * L::broadcast(correction1) / (causaldpo::math::sqrt<V>(v * L::broadcast(correction2)) + L::broadcast(epsilon));
     lane.store(first, m);
     lane.store(second, v);
     lane.store(weight, w - L::broadcast(rate) * (move + L::broadcast(decay) * w));
@@ -71,8 +73,12 @@ class adamw {
 
  public:
   adamw(B& be, model_options const& model, adamw_options const& options)
-      : options_(options), table_(parameter_table(model)), first_(be.template allocate<T>(parameter_count(model))),
-        second_(be.template allocate<T>(parameter_count(model))), scale_(be.template allocate<T>(1)), squares_(be.template allocate<double>(1)) {
+      : options_(options),
+        table_(parameter_table(model)),
+        first_(be.template allocate<T>(parameter_count(model))),
+        second_(be.template allocate<T>(parameter_count(model))),
+        scale_(be.template allocate<T>(1)),
+        squares_(be.template allocate<double>(1)) {
     fill<T>(be, first_.vector(), T(0));
     fill<T>(be, second_.vector(), T(0));
     fill<T>(be, scale_.vector(), T(1));
@@ -90,10 +96,11 @@ class adamw {
     for (auto const& p : table_) {
       index_t const n = p.rows * p.cols;
       double const decay = p.kind == parameter_kind::weight ? options_.weight_decay : 0;
-      be.launch(n, adamw_kernel<T, S>{grad.part(p.offset, n), scale_.vector(), weights.part(p.offset, n), first_.vector().part(p.offset, n),
-                                      second_.vector().part(p.offset, n), static_cast<T>(options_.beta1), static_cast<T>(options_.beta2),
-                                      static_cast<T>(options_.epsilon), static_cast<T>(rate), static_cast<T>(decay), static_cast<T>(c1),
-                                      static_cast<T>(c2)});
+      be.launch(
+          n, adamw_kernel<T, S>{grad.part(p.offset, n), scale_.vector(), weights.part(p.offset, n),
+                                first_.vector().part(p.offset, n), second_.vector().part(p.offset, n),
+                                static_cast<T>(options_.beta1), static_cast<T>(options_.beta2), static_cast<T>(options_.epsilon),
+                                static_cast<T>(rate), static_cast<T>(decay), static_cast<T>(c1), static_cast<T>(c2)});
     }
   }
 

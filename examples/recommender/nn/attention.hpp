@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Causal self-attention: in each sequence and head O = softmax(Q K' / sqrt(d), over the positions up to the query's own) V.
-// Source: Vaswani et al., arXiv 1706.03762, eq. 1. A sequence is padded on the right, so that the causal mask also hides the padding from every
-// real position: no other mask is needed.
+// Source: Vaswani et al., arXiv 1706.03762, eq. 1. A sequence is padded on the right, so that the causal mask also hides the
+// padding from every real position: no other mask is needed.
 #pragma once
 
 #include <cmath>
@@ -11,7 +11,8 @@
 
 namespace recommender {
 
-/// Its weights, or their gradients: qkv [D,3D] (columns: queries, keys, values, each by head), qkv_bias [3D], out [D,D], out_bias [D].
+/// Its weights, or their gradients: qkv [D,3D] (columns: queries, keys, values, each by head), qkv_bias [3D], out [D,D], out_bias
+/// [D].
 template <class E, class S>
 struct attention_parameters {
   causaldpo::view<E, 2, S> qkv;
@@ -53,7 +54,8 @@ struct causal_softmax_gradient {
   }
 };
 
-/// x, y [N,D] with N = sequences * length; kept for the way back: qkv [N,3D], p [heads * N, length], mixed [N,D] (before the output weights).
+/// x, y [N,D] with N = sequences * length; kept for the way back: qkv [N,3D], p [heads * N, length], mixed [N,D] (before the
+/// output weights).
 template <causaldpo::real_scalar T, causaldpo::backend B>
 void attention_forward(B& be, attention_shape s, in_matrix<T, B> x, attention_parameters<T const, typename B::space> const& w,
                        out_matrix<T, B> qkv, out_matrix<T, B> p, out_matrix<T, B> mixed, out_matrix<T, B> y) {
@@ -63,12 +65,13 @@ void attention_forward(B& be, attention_shape s, in_matrix<T, B> x, attention_pa
   linear_forward<T>(be, x, w.qkv, w.qkv_bias, qkv);
   in_matrix<T, B> const first = qkv.row_block(0, l);
   for (index_t h = 0; h < s.heads; ++h)
-    causaldpo::batched_gemm(be, s.sequences, transpose::no, transpose::yes, scale, first.col_block(h * width, width), l * qkv.ld(),
-                            first.col_block(d + h * width, width), l * qkv.ld(), T(0), p.row_block(h * n, l), l * p.ld());
+    causaldpo::batched_gemm(be, s.sequences, transpose::no, transpose::yes, scale, first.col_block(h * width, width),
+                            l * qkv.ld(), first.col_block(d + h * width, width), l * qkv.ld(), T(0), p.row_block(h * n, l),
+                            l * p.ld());
   be.launch(s.heads * n, causal_softmax_kernel<T, typename B::space>{p.row_block(0, s.heads * n)});
   for (index_t h = 0; h < s.heads; ++h)
-    causaldpo::batched_gemm(be, s.sequences, transpose::no, transpose::no, T(1), in_matrix<T, B>(p.row_block(h * n, l)), l * p.ld(),
-                            first.col_block(2 * d + h * width, width), l * qkv.ld(), T(0),
+    causaldpo::batched_gemm(be, s.sequences, transpose::no, transpose::no, T(1), in_matrix<T, B>(p.row_block(h * n, l)),
+                            l * p.ld(), first.col_block(2 * d + h * width, width), l * qkv.ld(), T(0),
                             mixed.row_block(0, l).col_block(h * width, width), l * mixed.ld());
   linear_forward<T>(be, mixed, w.out, w.out_bias, y);
 }
@@ -95,18 +98,19 @@ void attention_backward(B& be, attention_shape s, in_matrix<T, B> x, attention_p
   for (index_t h = 0; h < s.heads; ++h) {
     auto const grad_o = grad_mixed.row_block(0, l).col_block(h * width, width);
     causaldpo::batched_gemm(be, s.sequences, transpose::no, transpose::yes, T(1), grad_o, l * grad_mixed.ld(),
-                            first.col_block(2 * d + h * width, width), step, T(0), scratch.grad_p.row_block(h * n, l), grad_p_step);
-    causaldpo::batched_gemm(be, s.sequences, transpose::yes, transpose::no, T(1), p.row_block(h * n, l), p_step, grad_o, l * grad_mixed.ld(),
-                            T(0), first_grad.col_block(2 * d + h * width, width), grad_step);
+                            first.col_block(2 * d + h * width, width), step, T(0), scratch.grad_p.row_block(h * n, l),
+                            grad_p_step);
+    causaldpo::batched_gemm(be, s.sequences, transpose::yes, transpose::no, T(1), p.row_block(h * n, l), p_step, grad_o,
+                            l * grad_mixed.ld(), T(0), first_grad.col_block(2 * d + h * width, width), grad_step);
   }
   be.launch(s.heads * n, causal_softmax_gradient<T, typename B::space>{p, scratch.grad_p});
   in_matrix<T, B> const grad_scores = scratch.grad_p;
   for (index_t h = 0; h < s.heads; ++h) {
     auto const grad_s = grad_scores.row_block(h * n, l);
-    causaldpo::batched_gemm(be, s.sequences, transpose::no, transpose::no, scale, grad_s, grad_p_step, first.col_block(d + h * width, width),
-                            step, T(0), first_grad.col_block(h * width, width), grad_step);
-    causaldpo::batched_gemm(be, s.sequences, transpose::yes, transpose::no, scale, grad_s, grad_p_step, first.col_block(h * width, width), step,
-                            T(0), first_grad.col_block(d + h * width, width), grad_step);
+    causaldpo::batched_gemm(be, s.sequences, transpose::no, transpose::no, scale, grad_s, grad_p_step,
+                            first.col_block(d + h * width, width), step, T(0), first_grad.col_block(h * width, width), grad_step);
+    causaldpo::batched_gemm(be, s.sequences, transpose::yes, transpose::no, scale, grad_s, grad_p_step,
+                            first.col_block(h * width, width), step, T(0), first_grad.col_block(d + h * width, width), grad_step);
   }
   linear_backward<T>(be, x, w.qkv, scratch.grad_qkv, grad_x, grad.qkv, grad.qkv_bias);
 }

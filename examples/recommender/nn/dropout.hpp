@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inverted dropout whose mask is a function of (seed, step, element): nothing is stored, and the way back draws the same mask again.
-// Source: Srivastava et al., JMLR 15 (2014), section 4.
+// Inverted dropout whose mask is a function of (seed, step, element): nothing is stored, and the way back draws the same mask
+// again. Source: Srivastava et al., JMLR 15 (2014), section 4.
 #pragma once
 
 #include "causaldpo/core/philox.hpp"

@@ -11,7 +11,8 @@ template <class S>
 struct sequence_batch {
   index_t sequences = 0;
   index_t length = 0;
-  causaldpo::view<std::int32_t const, 1, S> tokens{};  ///< [sequences * length] items; negative: padding, only after the last item
+  causaldpo::view<std::int32_t const, 1, S>
+      tokens{};  ///< [sequences * length] items; negative: padding, only after the last item
   index_t rows() const { return sequences * length; }
 };
 
@@ -22,7 +23,8 @@ struct embedding_kernel {
   sequence_batch<S> batch;
   causaldpo::view<T const, 2, S> items, positions;
   causaldpo::view<T, 2, S> x;
-  template <class L> CAUSALDPO_HD void operator()(index_t r, L const& lane) const {
+  template <class L>
+  CAUSALDPO_HD void operator()(index_t r, L const& lane) const {
     index_t const token = batch.tokens.at(r);
     typename L::value value = L::broadcast(T(0));
     if (token >= 0) {
@@ -33,14 +35,16 @@ struct embedding_kernel {
   }
 };
 
-/// f(t, lane): grad_positions_t = sum of grad_x over the real positions t, in the order of the sequences; 0 beyond the batch's length.
+/// f(t, lane): grad_positions_t = sum of grad_x over the real positions t, in the order of the sequences; 0 beyond the batch's
+/// length.
 template <class T, class S>
 struct position_gradient_kernel {
   using lane_scalar = T;
   sequence_batch<S> batch;
   causaldpo::view<T const, 2, S> grad_x;
   causaldpo::view<T, 2, S> grad_positions;
-  template <class L> CAUSALDPO_HD void operator()(index_t t, L const& lane) const {
+  template <class L>
+  CAUSALDPO_HD void operator()(index_t t, L const& lane) const {
     typename L::value sum = L::broadcast(T(0));
     if (t < batch.length)
       for (index_t s = 0; s < batch.sequences; ++s)
@@ -51,14 +55,17 @@ struct position_gradient_kernel {
 
 /// x [N,D] from items [V,D] and positions [P,D] (not given: none), length <= P.
 template <causaldpo::real_scalar T, causaldpo::backend B>
-void embedding_forward(B& be, sequence_batch<typename B::space> const& batch, in_matrix<T, B> items, in_matrix<T, B> positions, out_matrix<T, B> x) {
+void embedding_forward(B& be, sequence_batch<typename B::space> const& batch, in_matrix<T, B> items, in_matrix<T, B> positions,
+                       out_matrix<T, B> x) {
   be.launch_2d(batch.rows(), x.cols(), embedding_kernel<T, typename B::space>{batch, items, positions, x});
 }
 
 /// grad_positions [P,D], overwritten. The items' gradient is a `scatter_rows` (nn/scatter.hpp).
 template <causaldpo::real_scalar T, causaldpo::backend B>
-void position_backward(B& be, sequence_batch<typename B::space> const& batch, in_matrix<T, B> grad_x, out_matrix<T, B> grad_positions) {
-  be.launch_2d(grad_positions.rows(), grad_positions.cols(), position_gradient_kernel<T, typename B::space>{batch, grad_x, grad_positions});
+void position_backward(B& be, sequence_batch<typename B::space> const& batch, in_matrix<T, B> grad_x,
+                       out_matrix<T, B> grad_positions) {
+  be.launch_2d(grad_positions.rows(), grad_positions.cols(),
+               position_gradient_kernel<T, typename B::space>{batch, grad_x, grad_positions});
 }
 
 }  // namespace recommender

@@ -12,7 +12,10 @@ struct fill_kernel {
   using lane_scalar = T;
   causaldpo::view<T, 1, S> x;
   T value;
-  template <class L> CAUSALDPO_HD void operator()(L const& lane) const { lane.store(x, L::broadcast(value)); }
+  template <class L>
+  CAUSALDPO_HD void operator()(L const& lane) const {
+    lane.store(x, L::broadcast(value));
+  }
 };
 
 template <causaldpo::real_scalar T, causaldpo::backend B>

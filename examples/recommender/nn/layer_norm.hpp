@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layer normalisation of rows: y = (x - mean) / sqrt(var + 1e-5) * gain + bias. Source: Ba, Kiros and Hinton, arXiv 1607.06450, eq. 4.
+// Layer normalisation of rows: y = (x - mean) / sqrt(var + 1e-5) * gain + bias. Source: Ba, Kiros and Hinton, arXiv 1607.06450,
+// eq. 4.
 #pragma once
 
 #include "nn/linear.hpp"
@@ -67,17 +68,20 @@ struct layer_norm_gain_map {
 
 /// x, y [N,D]; gain, bias [D]; mean, rstd [N] are kept for layer_norm_backward.
 template <causaldpo::real_scalar T, causaldpo::backend B>
-void layer_norm_forward(B& be, in_matrix<T, B> x, in_vector<T, B> gain, in_vector<T, B> bias, out_matrix<T, B> y, out_vector<T, B> mean,
-                        out_vector<T, B> rstd) {
+void layer_norm_forward(B& be, in_matrix<T, B> x, in_vector<T, B> gain, in_vector<T, B> bias, out_matrix<T, B> y,
+                        out_vector<T, B> mean, out_vector<T, B> rstd) {
   be.launch(x.rows(), layer_norm_kernel<T, typename B::space>{x, gain, bias, y, mean, rstd});
 }
 
-/// From grad_y [N,D]: *adds* to grad_x, because a pre-norm block carries its input past the layer; overwrites grad_gain and grad_bias.
+/// From grad_y [N,D]: *adds* to grad_x, because a pre-norm block carries its input past the layer; overwrites grad_gain and
+/// grad_bias.
 template <causaldpo::real_scalar T, causaldpo::backend B>
-void layer_norm_backward(B& be, in_matrix<T, B> x, in_vector<T, B> gain, in_vector<T, B> mean, in_vector<T, B> rstd, in_matrix<T, B> grad_y,
-                         out_matrix<T, B> grad_x, out_vector<T, B> grad_gain, out_vector<T, B> grad_bias) {
+void layer_norm_backward(B& be, in_matrix<T, B> x, in_vector<T, B> gain, in_vector<T, B> mean, in_vector<T, B> rstd,
+                         in_matrix<T, B> grad_y, out_matrix<T, B> grad_x, out_vector<T, B> grad_gain,
+                         out_vector<T, B> grad_bias) {
   using S = typename B::space;
-  be.reduce_cols(x.rows(), x.cols(), layer_norm_gain_map<T, S>{x, mean, rstd, grad_y}, causaldpo::detail::sum_fold<>{}, grad_gain);
+  be.reduce_cols(x.rows(), x.cols(), layer_norm_gain_map<T, S>{x, mean, rstd, grad_y}, causaldpo::detail::sum_fold<>{},
+                 grad_gain);
   be.reduce_cols(x.rows(), x.cols(), entry_map<T, S>{grad_y}, causaldpo::detail::sum_fold<>{}, grad_bias);
   be.launch(x.rows(), layer_norm_input_gradient<T, S>{x, gain, mean, rstd, grad_y, grad_x});
 }

@@ -58,7 +58,8 @@ struct scatter_rows_kernel {
   lookup_rows row_of;
   causaldpo::view<T const, 1, S> coefficients;  ///< of each lookup; not given: all 1
   causaldpo::view<T, 2, S> table;
-  template <class L> CAUSALDPO_HD void operator()(index_t g, L const& lane) const {
+  template <class L>
+  CAUSALDPO_HD void operator()(index_t g, L const& lane) const {
     index_t const item = items.at(g);
     typename L::value sum = lane.load_row(table, item);
     for (index_t p = begins.at(g); p < begins.at(g + 1); ++p) {
@@ -85,9 +86,11 @@ struct scatter_scalars_kernel {
 
 /// table [V,D] += the rows [.,D] that the plan's lookups took, times their coefficients. Needs memory that the host can read.
 template <causaldpo::real_scalar T, causaldpo::backend B>
-void scatter_rows(B& be, scatter_plan const& plan, in_matrix<T, B> rows, lookup_rows row_of, in_vector<T, B> coefficients, out_matrix<T, B> table) {
-  be.launch_2d(plan.items().size(), table.cols(),
-               scatter_rows_kernel<T, typename B::space>{plan.lookups(), plan.items(), plan.begins(), rows, row_of, coefficients, table});
+void scatter_rows(B& be, scatter_plan const& plan, in_matrix<T, B> rows, lookup_rows row_of, in_vector<T, B> coefficients,
+                  out_matrix<T, B> table) {
+  be.launch_2d(
+      plan.items().size(), table.cols(),
+      scatter_rows_kernel<T, typename B::space>{plan.lookups(), plan.items(), plan.begins(), rows, row_of, coefficients, table});
 }
 
 /// table [V] += the coefficients, each at its item.

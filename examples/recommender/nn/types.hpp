@@ -11,9 +11,13 @@ namespace recommender {
 using causaldpo::index_t;
 
 /// Arguments of a layer. They are not deduced: call `layer<T>(backend, ...)`, and a view of T converts to one of const T.
-template <class T, class B> using in_matrix = std::type_identity_t<causaldpo::view<T const, 2, typename B::space>>;
-template <class T, class B> using in_vector = std::type_identity_t<causaldpo::view<T const, 1, typename B::space>>;
-template <class T, class B> using out_matrix = std::type_identity_t<causaldpo::view<T, 2, typename B::space>>;
-template <class T, class B> using out_vector = std::type_identity_t<causaldpo::view<T, 1, typename B::space>>;
+template <class T, class B>
+using in_matrix = std::type_identity_t<causaldpo::view<T const, 2, typename B::space>>;
+template <class T, class B>
+using in_vector = std::type_identity_t<causaldpo::view<T const, 1, typename B::space>>;
+template <class T, class B>
+using out_matrix = std::type_identity_t<causaldpo::view<T, 2, typename B::space>>;
+template <class T, class B>
+using out_vector = std::type_identity_t<causaldpo::view<T, 1, typename B::space>>;
 
 }  // namespace recommender

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stages 2 and 3: a frozen copy of the supervised model is the reference, and the model is aligned against it with the library's objective.
+// Stages 2 and 3: a frozen copy of the supervised model is the reference, and the model is aligned against it with the library's
+// objective.
 #pragma once
 
 #include "causaldpo/objective/causal_dpo_objective.hpp"
@@ -12,10 +13,12 @@ namespace recommender {
 /// Throws unless the table has a row of weights for each position of the log and a column for each item.
 inline void check_exposure(training_log const& log, exposure_table const& exposure) {
   auto const k = static_cast<std::size_t>(exposure.environments), positions = static_cast<std::size_t>(log.begins().back());
-  if (exposure.environments < 1 || exposure.weights.size() != positions * k || exposure.table.size() != k * static_cast<std::size_t>(log.items)) {
+  if (exposure.environments < 1 || exposure.weights.size() != positions * k ||
+      exposure.table.size() != k * static_cast<std::size_t>(log.items)) {
     std::ostringstream text;
-    text << "align: the exposure table has " << exposure.environments << " environments, " << exposure.weights.size() << " weights and "
-         << exposure.table.size() << " offsets and must have at least one environment, a weight for each of the " << positions
+    text << "align: the exposure table has " << exposure.environments << " environments, " << exposure.weights.size()
+         << " weights and " << exposure.table.size()
+         << " offsets and must have at least one environment, a weight for each of the " << positions
          << " positions and an offset for each of the " << log.items << " items in each";
     throw causaldpo::shape_error(text.str());
   }
@@ -29,9 +32,12 @@ class pair_batch {
 
  public:
   pair_batch(B& be, index_t max_examples, index_t rejected)
-      : rejected_(rejected), policy_(be.template allocate<T>(max_examples * (1 + rejected))),
-        reference_(be.template allocate<T>(max_examples * (1 + rejected))), offsets_(be.template allocate<T>(max_examples * (1 + rejected))),
-        slopes_(be.template allocate<T>(max_examples * (1 + rejected))), ones_(be.template allocate<T>(max_examples)) {
+      : rejected_(rejected),
+        policy_(be.template allocate<T>(max_examples * (1 + rejected))),
+        reference_(be.template allocate<T>(max_examples * (1 + rejected))),
+        offsets_(be.template allocate<T>(max_examples * (1 + rejected))),
+        slopes_(be.template allocate<T>(max_examples * (1 + rejected))),
+        ones_(be.template allocate<T>(max_examples)) {
     fill<T>(be, ones_.vector(), T(1));
   }
 
@@ -44,14 +50,20 @@ class pair_batch {
   void score_policy(B& be, in_matrix<T, B> hidden, model_parameters<T const, S> const& w) { score(be, hidden, w, policy_); }
   void find_offsets(B& be, training_batch const& batch, exposure_table const& exposure) {
     index_t const k = exposure.environments, positions = static_cast<index_t>(exposure.weights.size()) / k;
-    be.launch(entries(), entry_offset_kernel<T, S>{{exposure.weights.data(), positions, k}, {exposure.table.data(), k, static_cast<index_t>(exposure.table.size()) / k},
-                                                   entries_, batch.positions, example_of(), offsets_.vector()});
+    be.launch(entries(), entry_offset_kernel<T, S>{{exposure.weights.data(), positions, k},
+                                                   {exposure.table.data(), k, static_cast<index_t>(exposure.table.size()) / k},
+                                                   entries_,
+                                                   batch.positions,
+                                                   example_of(),
+                                                   offsets_.vector()});
   }
 
   /// Loss and its slopes by all scores; what there is to report goes to `progress`.
   void differentiate(B& be, alignment_options const& o, training_progress& progress) {
-    if (o.method == alignment_method::sdpo) differentiate_as<causaldpo::loss::sdpo>(be, o, progress);
-    else differentiate_as<causaldpo::loss::sigmoid>(be, o, progress);
+    if (o.method == alignment_method::sdpo)
+      differentiate_as<causaldpo::loss::sdpo>(be, o, progress);
+    else
+      differentiate_as<causaldpo::loss::sigmoid>(be, o, progress);
   }
 
   /// The slopes carried to the examples' outputs (overwritten) and to the item table and bias as output weights (overwritten).
@@ -69,18 +81,24 @@ class pair_batch {
   /// Only the loss and the estimator that the method needs are compiled.
   template <class Loss>
   void differentiate_as(B& be, alignment_options const& o, training_progress& progress) {
-    causaldpo::objective_batch<T, S> const batch{
-        .preference = {.policy_chosen_logps = chosen(policy_), .policy_rejected_logps = against(policy_), .reference_chosen_logps = chosen(reference_),
-                       .reference_rejected_logps = against(reference_), .rejected_mask = {mask_.data(), examples_, rejected_}},
-        .offsets = {.chosen = {offsets_.data(), examples_, 1}, .rejected = {offsets_.data() + examples_, examples_ * rejected_, 1}},
-        .q = ones_.matrix(examples_, 1)};
+    causaldpo::objective_batch<T, S> const batch{.preference = {.policy_chosen_logps = chosen(policy_),
+                                                                .policy_rejected_logps = against(policy_),
+                                                                .reference_chosen_logps = chosen(reference_),
+                                                                .reference_rejected_logps = against(reference_),
+                                                                .rejected_mask = {mask_.data(), examples_, rejected_}},
+                                                 .offsets = {.chosen = {offsets_.data(), examples_, 1},
+                                                             .rejected = {offsets_.data() + examples_, examples_ * rejected_, 1}},
+                                                 .q = ones_.matrix(examples_, 1)};
     causaldpo::objective_options_for<Loss, causaldpo::estimator::mean> options{.preference = {.beta = o.beta}};
     if (o.method == alignment_method::causaldpo) options.conditional = causaldpo::environment_conditional{.strength = o.tau()};
     T loss = 0, margin[2] = {}, accuracy[2] = {}, saturation[2] = {};
-    causaldpo::causal_dpo_objective(be, batch,
-                                    {.value = causaldpo::scalar(&loss), .grad_chosen_logps = chosen(slopes_), .grad_rejected_logps = against(slopes_),
-                                     .metrics = {.margins = {margin, 2}, .pair_accuracy = {accuracy, 2}, .saturation = {saturation, 2}}},
-                                    options);
+    causaldpo::causal_dpo_objective(
+        be, batch,
+        {.value = causaldpo::scalar(&loss),
+         .grad_chosen_logps = chosen(slopes_),
+         .grad_rejected_logps = against(slopes_),
+         .metrics = {.margins = {margin, 2}, .pair_accuracy = {accuracy, 2}, .saturation = {saturation, 2}}},
+        options);
     progress.loss = static_cast<double>(loss);
     progress.margin = static_cast<double>(margin[0]);
     progress.accuracy = static_cast<double>(accuracy[0]);
@@ -102,12 +120,14 @@ class pair_batch {
   scratch policy_, reference_, offsets_, slopes_, ones_;
 };
 
-/// Aligns a supervised model: every position is an example, its next item chosen, `rejected` sampled items rejected. The policy begins at `start` and has
-/// dropout; the reference is `start` (or `other_reference`, of the same shape) without it. `exposure` is read by causaldpo only (unless its strength is 0).
-/// Deterministic as train_supervised is; the batches and rejected items depend on the seed and not on the method.
+/// Aligns a supervised model: every position is an example, its next item chosen, `rejected` sampled items rejected. The policy
+/// begins at `start` and has dropout; the reference is `start` (or `other_reference`, of the same shape) without it. `exposure`
+/// is read by causaldpo only (unless its strength is 0). Deterministic as train_supervised is; the batches and rejected items
+/// depend on the seed and not on the method.
 template <causaldpo::backend B, causaldpo::real_scalar T = float>
-trained_model<T> align(B& be, training_log const& log, trained_model<T> const& start, train_options const& o, exposure_table const& exposure = {},
-                       progress_callback const& report = {}, trained_model<T> const* other_reference = nullptr) {
+trained_model<T> align(B& be, training_log const& log, trained_model<T> const& start, train_options const& o,
+                       exposure_table const& exposure = {}, progress_callback const& report = {},
+                       trained_model<T> const* other_reference = nullptr) {
   using S = typename B::space;
   check_log(log);
   bool const conditional = o.alignment.method == alignment_method::causaldpo && o.alignment.tau() != 0;

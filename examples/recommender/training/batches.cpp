@@ -24,7 +24,10 @@ void shuffle(X* x, index_t n, causaldpo::random_stream const& draws, std::uint64
 }  // namespace
 
 batch_maker::batch_maker(training_log const& log, window_options const& options)
-    : log_(log), options_(options), begins_(log.begins()), context_(std::clamp<index_t>(log.longest() - 1, 1, options.max_length)) {
+    : log_(log),
+      options_(options),
+      begins_(log.begins()),
+      context_(std::clamp<index_t>(log.longest() - 1, 1, options.max_length)) {
   begin_epoch(0);
 }
 
@@ -79,7 +82,8 @@ void batch_maker::make(index_t b, training_batch& batch) const {
   index_t const last = std::min(first + options_.batch_sequences, static_cast<index_t>(windows_.size()));
   batch.sequences = last - first;
   batch.length = 0;
-  for (index_t i = first; i < last; ++i) batch.length = std::max<index_t>(batch.length, windows_[static_cast<std::size_t>(i)].length - 1);
+  for (index_t i = first; i < last; ++i)
+    batch.length = std::max<index_t>(batch.length, windows_[static_cast<std::size_t>(i)].length - 1);
   auto const rows = static_cast<std::size_t>(batch.sequences * batch.length);
   batch.tokens.assign(rows, -1);
   batch.example_of.assign(rows, -1);

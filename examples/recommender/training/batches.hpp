@@ -11,8 +11,9 @@
 namespace recommender {
 
 struct window_options {
-  index_t max_length = 50;       ///< inputs in a window; one more item is its last target
-  index_t windows_per_user = 4;  ///< at most, for each epoch; a user has as many as it takes to cover the sequence, if these are fewer
+  index_t max_length = 50;  ///< inputs in a window; one more item is its last target
+  index_t windows_per_user =
+      4;  ///< at most, for each epoch; a user has as many as it takes to cover the sequence, if these are fewer
   index_t batch_sequences = 64;  ///< windows in a batch
   std::uint64_t seed = 1;
 };
@@ -31,9 +32,10 @@ struct training_batch {
   sequence_batch<causaldpo::host_space> input() const { return {sequences, length, tokens}; }
 };
 
-/// The windows of an epoch. In an ordered log a sequence of more than max_length + 1 items gives windows that begin at random; in one without order the
-/// user's items are permuted at random and cut into windows. Windows are shuffled, and gathered by length within groups of 16 batches, so that little is
-/// padding. Users with one item give none. Everything is a function of the seed and the epoch.
+/// The windows of an epoch. In an ordered log a sequence of more than max_length + 1 items gives windows that begin at random; in
+/// one without order the user's items are permuted at random and cut into windows. Windows are shuffled, and gathered by length
+/// within groups of 16 batches, so that little is padding. Users with one item give none. Everything is a function of the seed
+/// and the epoch.
 class batch_maker {
  public:
   batch_maker(training_log const& log, window_options const& options);
@@ -61,7 +63,7 @@ class batch_maker {
   std::vector<index_t> begins_;
   index_t context_ = 1, batches_ = 0;
   std::vector<window> windows_;
-  std::vector<std::int32_t> order_;      ///< without order: permutation of each user's sequence, by position
+  std::vector<std::int32_t> order_;  ///< without order: permutation of each user's sequence, by position
   std::vector<std::int32_t> batch_order_;
 };
 

@@ -38,13 +38,14 @@ struct supervised_options {
 /// Alignment stage: every position is a preference example.
 struct alignment_options {
   alignment_method method = alignment_method::causaldpo;
-  index_t epochs = 0;               ///< 0: 2, or on a small log as many as make 140 steps, up to 10
-  double learning_rate = 1e-3;      ///< falls linearly to a tenth
-  index_t warm_up = 0;              ///< steps in which it rises
-  double beta = 1;                  ///< of the preference loss
-  index_t rejected = 0;             ///< sampled rejected items of each example; 0: 5 for sdpo, else 1
-  double popularity_exponent = 0;   ///< s: rejected items are drawn in proportion to count^s; 0: uniformly
-  std::optional<double> strength{};  ///< tau of causaldpo; left out: 1 + beta - s, with which the exposure drops out of the optimum
+  index_t epochs = 0;              ///< 0: 2, or on a small log as many as make 140 steps, up to 10
+  double learning_rate = 1e-3;     ///< falls linearly to a tenth
+  index_t warm_up = 0;             ///< steps in which it rises
+  double beta = 1;                 ///< of the preference loss
+  index_t rejected = 0;            ///< sampled rejected items of each example; 0: 5 for sdpo, else 1
+  double popularity_exponent = 0;  ///< s: rejected items are drawn in proportion to count^s; 0: uniformly
+  std::optional<double>
+      strength{};  ///< tau of causaldpo; left out: 1 + beta - s, with which the exposure drops out of the optimum
 
   index_t epochs_of(index_t batches) const { return epochs > 0 ? epochs : epochs_for(batches, 140, 2, 10); }
   double tau() const { return strength ? *strength : 1 + beta - popularity_exponent; }
@@ -54,8 +55,8 @@ struct alignment_options {
 /// Sizes of the model and what both stages share.
 struct train_options {
   index_t dim = 48, blocks = 1, heads = 1, feed_forward = 96, max_length = 50;
-  double dropout = 0.2;           ///< on the input
-  double start_scale = 0.02;      ///< standard deviation of the starting embeddings and weight matrices
+  double dropout = 0.2;       ///< on the input
+  double start_scale = 0.02;  ///< standard deviation of the starting embeddings and weight matrices
   index_t batch_sequences = 64;
   index_t windows_per_user = 4;
   adamw_options optimizer{};
@@ -64,9 +65,10 @@ struct train_options {
   alignment_options alignment{};
 };
 
-/// log p(item | the environments of an interaction) as a mixture of K tables: offset(p, y) = sum_k weights_pk table_ky for the target position p of an example.
-/// One covariate: its memberships q and log p(y|e_k). Several covariates compose by adding log ratios: stack their tables and memberships, and add the row
-/// log p(y) with the weight 1 - (sum of all memberships). The weights enter linearly, which is what `mixture: expected` asks for.
+/// log p(item | the environments of an interaction) as a mixture of K tables: offset(p, y) = sum_k weights_pk table_ky for the
+/// target position p of an example. One covariate: its memberships q and log p(y|e_k). Several covariates compose by adding log
+/// ratios: stack their tables and memberships, and add the row log p(y) with the weight 1 - (sum of all memberships). The weights
+/// enter linearly, which is what `mixture: expected` asks for.
 struct exposure_table {
   index_t environments = 0;    ///< K
   std::vector<float> weights;  ///< [positions, K]

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The items of preference examples: their scores, their exposure offsets, and the gradient by the example's output.
-// M examples with J rejected items each are M + M J *entries*: entry i < M is the chosen item of example i, entry M + i J + j his rejected item j.
+// M examples with J rejected items each are M + M J *entries*: entry i < M is the chosen item of example i, entry M + i J + j his
+// rejected item j.
 #pragma once
 
 #include "nn/scatter.hpp"
 
 namespace recommender {
 
-/// f(e): score_e = h_i . items_y + bias_y for the item y and the example i of entry e. The normaliser of the softmax is the same for all items of an
-/// example and drops out of every margin, so scores stand for log-probabilities.
+/// f(e): score_e = h_i . items_y + bias_y for the item y and the example i of entry e. The normaliser of the softmax is the same
+/// for all items of an example and drops out of every margin, so scores stand for log-probabilities.
 template <class T, class S>
 struct entry_score_kernel {
   causaldpo::view<T const, 2, S> hidden, items;
@@ -24,7 +25,8 @@ struct entry_score_kernel {
   }
 };
 
-/// f(e): offset_e = sum_k weights_pk table_ky for the item y of entry e and the position p of its example's target. Weights of 0 are not multiplied.
+/// f(e): offset_e = sum_k weights_pk table_ky for the item y of entry e and the position p of its example's target. Weights of 0
+/// are not multiplied.
 template <class T, class S>
 struct entry_offset_kernel {
   causaldpo::view<float const, 2, S> weights, table;
@@ -50,7 +52,8 @@ struct hidden_gradient_kernel {
   causaldpo::view<T const, 1, S> slopes;
   index_t rejected;
   causaldpo::view<T, 2, S> grad_hidden;
-  template <class L> CAUSALDPO_HD void operator()(index_t i, L const& lane) const {
+  template <class L>
+  CAUSALDPO_HD void operator()(index_t i, L const& lane) const {
     typename L::value sum = L::broadcast(slopes.at(i)) * lane.load_row(items, entries.at(i));
     for (index_t j = 0; j < rejected; ++j) {
       index_t const e = grad_hidden.rows() + i * rejected + j;

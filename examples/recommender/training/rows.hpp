@@ -13,7 +13,10 @@ struct gather_rows_kernel {
   causaldpo::view<T const, 2, S> rows;
   causaldpo::view<std::int32_t const, 1, S> from;
   causaldpo::view<T, 2, S> out;
-  template <class L> CAUSALDPO_HD void operator()(index_t i, L const& lane) const { lane.store_row(out, i, lane.load_row(rows, from.at(i))); }
+  template <class L>
+  CAUSALDPO_HD void operator()(index_t i, L const& lane) const {
+    lane.store_row(out, i, lane.load_row(rows, from.at(i)));
+  }
 };
 
 /// f(r, lane): out_r = examples_i for the row's example i, 0 for a row without one.
@@ -23,7 +26,8 @@ struct spread_rows_kernel {
   causaldpo::view<T const, 2, S> examples;
   causaldpo::view<std::int32_t const, 1, S> example_of;
   causaldpo::view<T, 2, S> out;
-  template <class L> CAUSALDPO_HD void operator()(index_t r, L const& lane) const {
+  template <class L>
+  CAUSALDPO_HD void operator()(index_t r, L const& lane) const {
     index_t const i = example_of.at(r);
     lane.store_row(out, r, i < 0 ? L::broadcast(T(0)) : lane.load_row(examples, i));
   }

@@ -21,16 +21,19 @@ class scorer {
  public:
   /// `trained` must outlive the scorer.
   scorer(B& be, trained_model<T> const& trained)
-      : trained_(trained), net_(be, trained.options, block * trained.context), w_(trained.options, trained.weights),
+      : trained_(trained),
+        net_(be, trained.options, block * trained.context),
+        w_(trained.options, trained.weights),
         hidden_(be.template allocate<T>(block * trained.options.dim)) {}
 
-  /// scores_uy = h_u . items_y + item_bias_y, of the last output h_u after the most recent `context` items of history u, oldest first. An empty history scores
-  /// by the bias alone. scores is [histories, V]. Items of the history are scored like any other.
+  /// scores_uy = h_u . items_y + item_bias_y, of the last output h_u after the most recent `context` items of history u, oldest
+  /// first. An empty history scores by the bias alone. scores is [histories, V]. Items of the history are scored like any other.
   void score(B& be, std::span<history const> histories, out_matrix<T, B> scores) {
     auto const count = static_cast<index_t>(histories.size());
     causaldpo::detail::expect_shape("score", "scores", scores, count, trained_.options.items, "histories x items");
     for (index_t first = 0; first < count; first += block)
-      score_block(be, histories.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(std::min(block, count - first))),
+      score_block(be,
+                  histories.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(std::min(block, count - first))),
                   scores.row_block(first, std::min(block, count - first)));
   }
 

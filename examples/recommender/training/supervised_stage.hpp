@@ -20,25 +20,34 @@ inline double seconds_since(std::chrono::steady_clock::time_point start) {
 
 /// Throws option_error unless there is something to learn from.
 inline void check_log(training_log const& log) {
-  if (log.longest() < 2) throw causaldpo::option_error("train: no user has two training interactions, and a next item needs one before it");
+  if (log.longest() < 2)
+    throw causaldpo::option_error("train: no user has two training interactions, and a next item needs one before it");
   for (auto const& s : log.sequences)
     for (std::int32_t y : s)
       if (y < 0 || y >= log.items) throw causaldpo::value_error("train: an item of the log is outside the catalogue");
 }
 
-/// One model under training: weights, gradients, optimiser, activations. Both stages run on it. All memory is taken in the constructor or in the first
-/// step; later steps allocate nothing.
+/// One model under training: weights, gradients, optimiser, activations. Both stages run on it. All memory is taken in the
+/// constructor or in the first step; later steps allocate nothing.
 template <causaldpo::backend B, causaldpo::real_scalar T>
 class learner {
-  static_assert(std::same_as<typename B::space, causaldpo::host_space>, "the trainer reads logs and keeps weights in host memory");
+  static_assert(std::same_as<typename B::space, causaldpo::host_space>,
+                "the trainer reads logs and keeps weights in host memory");
   using S = typename B::space;
   using scratch = decltype(std::declval<B&>().template allocate<T>(0));
 
  public:
   learner(B& backend, model_options const& options, adamw_options const& optimizer, std::vector<T>& weights, index_t max_rows)
-      : be(backend), net(backend, options, max_rows), hidden(backend.template allocate<T>(max_rows * options.dim)),
-        grad_hidden(backend.template allocate<T>(max_rows * options.dim)), weights_(weights), gradient_(weights.size(), T(0)), w(options, weights_),
-        grad(options, gradient_), optimizer_(backend, options, optimizer), grad_rows_(backend.template allocate<T>(max_rows * options.dim)) {}
+      : be(backend),
+        net(backend, options, max_rows),
+        hidden(backend.template allocate<T>(max_rows * options.dim)),
+        grad_hidden(backend.template allocate<T>(max_rows * options.dim)),
+        weights_(weights),
+        gradient_(weights.size(), T(0)),
+        w(options, weights_),
+        grad(options, gradient_),
+        optimizer_(backend, options, optimizer),
+        grad_rows_(backend.template allocate<T>(max_rows * options.dim)) {}
 
   /// Outputs of the examples, [M,D], in `hidden`, under the weights being trained or others of the same shape.
   out_matrix<T, B> forward(model_parameters<T const, S> const& weights, training_batch const& batch, dropout_draw const& drop) {
@@ -48,8 +57,8 @@ class learner {
     return examples;
   }
 
-  /// From the gradients by the examples' outputs (in `grad_hidden`) and, already in `grad`, those of the item table and bias as output weights: the
-  /// gradient of everything else, and of the table as input.
+  /// From the gradients by the examples' outputs (in `grad_hidden`) and, already in `grad`, those of the item table and bias as
+  /// output weights: the gradient of everything else, and of the table as input.
   void backward(training_batch const& batch, dropout_draw const& drop) {
     index_t const d = net.options().dim;
     out_matrix<T, B> const rows = grad_rows_.matrix(batch.sequences * batch.length, d);
@@ -79,13 +88,17 @@ class learner {
   scatter_plan inputs_;
 };
 
-/// The mean of -log p(next item) over the examples, its gradients by outputs and output weights left in `learn`. `logps` and `upstream` [M] are scratch.
+/// The mean of -log p(next item) over the examples, its gradients by outputs and output weights left in `learn`. `logps` and
+/// `upstream` [M] are scratch.
 template <causaldpo::backend B, causaldpo::real_scalar T>
-void supervised_gradient(learner<B, T>& learn, training_batch const& batch, out_matrix<T, B> hidden, out_vector<T, B> logps, out_vector<T, B> upstream) {
+void supervised_gradient(learner<B, T>& learn, training_batch const& batch, out_matrix<T, B> hidden, out_vector<T, B> logps,
+                         out_vector<T, B> upstream) {
   fill<T>(learn.be, upstream, static_cast<T>(-1.0 / static_cast<double>(batch.examples())));
   causaldpo::fused_linear_logps(learn.be, hidden, learn.w.items, batch.targets,
-                                {.logps = logps, .grad_hidden = learn.grad_hidden.matrix(hidden.rows(), hidden.cols()),
-                                 .grad_weight = learn.grad.items, .grad_bias = learn.grad.item_bias},
+                                {.logps = logps,
+                                 .grad_hidden = learn.grad_hidden.matrix(hidden.rows(), hidden.cols()),
+                                 .grad_weight = learn.grad.items,
+                                 .grad_bias = learn.grad.item_bias},
                                 {}, learn.w.item_bias, upstream);
 }
 
@@ -120,7 +133,8 @@ trained_model<T> train_supervised(B& be, training_log const& log, train_options 
     learn.step(learning_rate(peak, step, steps, o.supervised.warm_up));
     if (report) {
       be.reduce(m, value_map<T, S>{row_logps}, causaldpo::detail::sum_fold<>{}, causaldpo::scalar(&total));
-      report({training_stage::supervised, step + 1, steps, epoch, epochs, -total / static_cast<double>(m), 0, 0, 0, seconds_since(start)});
+      report({training_stage::supervised, step + 1, steps, epoch, epochs, -total / static_cast<double>(m), 0, 0, 0,
+              seconds_since(start)});
     }
   }
   return result;

@@ -10,10 +10,11 @@
 
 namespace recommender {
 
-/// The training interactions as the trainer sees them. A *position* is one interaction; positions are numbered user by user, in the order of the sequence.
+/// The training interactions as the trainer sees them. A *position* is one interaction; positions are numbered user by user, in
+/// the order of the sequence.
 struct training_log {
-  index_t items = 0;     ///< V; every item is in [0, V)
-  bool ordered = true;   ///< false: the order of a sequence says nothing
+  index_t items = 0;                                 ///< V; every item is in [0, V)
+  bool ordered = true;                               ///< false: the order of a sequence says nothing
   std::vector<std::vector<std::int32_t>> sequences;  ///< per user, oldest first
 
   /// [users + 1]: the number of each user's first position.

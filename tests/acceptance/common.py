@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-passed = failed = skipped = 0
+passed = failed = 0
 
 
 def check(ok, what):
@@ -20,15 +20,8 @@ def check(ok, what):
     return ok
 
 
-def deviates(what):
-    """A known deviation from what is expected: printed as such, and counted as skipped."""
-    global skipped
-    skipped += 1
-    print("DEVIATES " + what, flush=True)
-
-
 def finish():
-    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    print(f"{passed} passed, {failed} failed, 0 skipped", flush=True)
     sys.exit(1 if failed else 0)
 
 

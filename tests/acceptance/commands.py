@@ -30,6 +30,17 @@ def main():
         run(program, *train, folder / "zero", "--seed", "3", "--threads", "1", "--strength", "0")
         check(filecmp.cmp(folder / "dpo/model.safetensors", folder / "zero/model.safetensors", False), "strength 0 is dpo to the bit")
 
+        run(program, *train, folder / "sdpo", "--method", "sdpo", "--rejected", "3", "--negatives", "popularity")
+        report = evaluate(program, folder / "sdpo", log, folder)
+        check(report["method"] == "sdpo" and report["held_out"]["cases"] == 40, "sdpo with popular negatives trains and is judged")
+
+        test = folder / "test.csv"
+        test.write_text("user,item,timestamp\n" + "".join(f"u{u},i22,{1000000 + 86400 * (20 + u)}\n" for u in range(1, 6)))
+        late = evaluate(program, folder / "model", log, folder, "--test", test)["held_out"]
+        taken = sum(1 for u in range(1, 6) if any(r.startswith(f"u{u},i22,") for r in rows))
+        check(late["cases"] == 5 - taken and sum(1 for part in late["time"] if part["cases"]) > 1,
+              "a test file is judged at its own times, without what was taken before")
+
         report = evaluate(program, folder / "model", log, folder)["held_out"]
         check(report["cases"] == 40, "evaluate judges one held-out interaction of each user")
         out, _, _ = run(program, "recommend", "--model", folder / "model", "--data", log, "--user", "u3", "--top", "4")
@@ -70,7 +81,7 @@ def main():
         weights = folder / "again/model.safetensors"
         weights.write_bytes(weights.read_bytes()[:-1] + b"x")
         refused("checksum", "evaluate", "--model", folder / "again", "--data", log)
-        refused("", "train", "--data", log, *small, "--method", "magic", "--output", folder / "none")
+        refused("--method", "train", "--data", log, *small, "--method", "magic", "--output", folder / "none")
         mine = folder / "mine"
         mine.mkdir()
         (mine / "letter.txt").write_text("keep me")

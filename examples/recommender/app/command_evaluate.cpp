@@ -47,11 +47,9 @@ command add_evaluate(CLI::App& program) {
     held_out_rows rows = held_out_from_csv(model.held_out, log, missing);
     if (missing) std::cerr << missing << " held-out interactions are of users or items that this log does not have\n";
     if (!o->test.empty()) {
-      rows.test.clear();
       test_set const test = read_test(o->test, log, {.columns = o->log.columns});
       for (std::string const& warning : test.warnings) std::cerr << warning << '\n';
-      for (std::size_t u = 0; u < test.items.size(); ++u)
-        for (std::int32_t y : test.items[u]) rows.test.push_back({static_cast<std::int32_t>(u), y});
+      rows.test = rows_of_test(test, log);
     }
     if (rows.test.empty()) throw data_error("there is nothing to judge on: no held-out interaction is in " + log.source);
     serving_options const serving = o->serving.resolve(model, o->log.columns);

@@ -36,16 +36,8 @@ situation read_situation(saved_model const& model, log_options const& options, s
   auto const found = std::find(log.user_ids.begin(), log.user_ids.end(), user);
   if (found == log.user_ids.end()) throw data_error("user " + user + " is not in " + log.source);
   auto const u = static_cast<std::size_t>(found - log.user_ids.begin());
-  situation at{histories_without(log, {})[u], 0, ""};
-  double latest = -1;
-  for (std::size_t i = 0; i < log.interactions.size(); ++i) {
-    interaction const& r = log.interactions[i];
-    at.now = std::max(at.now, r.timestamp);
-    if (static_cast<std::size_t>(r.user) != u || r.timestamp < latest) continue;
-    latest = r.timestamp;
-    at.circumstances = circumstances_of(model.environments, log, static_cast<std::int32_t>(i));
-  }
-  return at;
+  user_states const states = states_of(model.environments, log);
+  return {histories_without(log, {})[u], states.now, states.circumstances[u]};
 }
 
 }  // namespace

@@ -115,15 +115,9 @@ void run(train_arguments a) {
     for (held_out_row& r : *rows)
       if (r.interaction >= 0) r.circumstances = circumstances_of(model.environments, log, r.interaction);
   model.histories = histories_without(log, {});
-  model.circumstances.resize(log.users());
-  std::vector<double> latest(log.users(), -1);
-  for (std::size_t i = 0; i < log.interactions.size(); ++i) {
-    interaction const& r = log.interactions[i];
-    model.now = std::max(model.now, r.timestamp);
-    if (r.timestamp < latest[static_cast<std::size_t>(r.user)]) continue;
-    latest[static_cast<std::size_t>(r.user)] = r.timestamp;
-    model.circumstances[static_cast<std::size_t>(r.user)] = circumstances_of(model.environments, log, static_cast<std::int32_t>(i));
-  }
+  user_states states = states_of(model.environments, log);
+  model.circumstances = std::move(states.circumstances);
+  model.now = states.now;
   model.held_out = held_out_to_csv(log, data.held_out);
   model.training = {{"data", log.source}, {"seed", a.options.seed}, {"threads", a.threads}, {"backend", causaldpo::default_backend::name()},
                     {"negatives", a.negatives}, {"tau", a.method == "causaldpo" ? a.options.alignment.tau() : 0}, {"stages", report.summary()}};

@@ -50,6 +50,16 @@ std::string one_line(std::string text) {
 
 }  // namespace
 
+std::vector<held_out_row> rows_of_test(test_set const& test, interaction_log const& log) {
+  double latest = 0;
+  for (interaction const& r : log.interactions) latest = std::max(latest, r.timestamp);
+  std::vector<held_out_row> rows;
+  for (std::size_t u = 0; u < test.items.size(); ++u)
+    for (std::size_t i = 0; i < test.items[u].size(); ++i)
+      rows.push_back({static_cast<std::int32_t>(u), test.items[u][i], test.timestamps.empty() ? latest : test.timestamps[u][i]});
+  return rows;
+}
+
 std::string held_out_to_csv(interaction_log const& log, held_out_rows const& rows) {
   std::ostringstream text;
   text.precision(17);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/interaction_log.hpp"
+#include "data/test_set.hpp"
 
 namespace recommender {
 
@@ -22,6 +23,9 @@ struct held_out_row {
 struct held_out_rows {
   std::vector<held_out_row> validation, test;
 };
+
+/// The rows of a test file. Without times of its own they are as late as the log's last interaction.
+std::vector<held_out_row> rows_of_test(test_set const& test, interaction_log const& log);
 
 /// "part,user,item,timestamp,circumstances" with a header, ids as in the log, quoted where needed.
 std::string held_out_to_csv(interaction_log const& log, held_out_rows const& rows);

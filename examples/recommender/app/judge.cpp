@@ -96,6 +96,21 @@ std::string circumstances_of(environment_model const& model, interaction_log con
   return text;
 }
 
+user_states states_of(environment_model const& model, interaction_log const& log) {
+  user_states states;
+  states.circumstances.resize(log.users());
+  std::vector<std::int32_t> last(log.users(), -1);
+  for (std::size_t i = 0; i < log.interactions.size(); ++i) {
+    interaction const& r = log.interactions[i];
+    states.now = std::max(states.now, r.timestamp);
+    std::int32_t& best = last[static_cast<std::size_t>(r.user)];
+    if (best < 0 || r.timestamp >= log.interactions[static_cast<std::size_t>(best)].timestamp) best = static_cast<std::int32_t>(i);
+  }
+  for (std::size_t u = 0; u < last.size(); ++u)
+    if (last[u] >= 0) states.circumstances[u] = circumstances_of(model, log, last[u]);
+  return states;
+}
+
 evaluation_result judge_rows(causaldpo::default_backend& backend, saved_model const& model, interaction_log const& log,
                              std::span<std::vector<std::int32_t> const> histories, std::span<held_out_row const> rows, serving_options const& serving) {
   auto const items = model.environments.items();

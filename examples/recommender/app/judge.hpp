@@ -37,6 +37,13 @@ std::vector<std::vector<float>> request_memberships(environment_model const& mod
 /// What `circumstances` of a held-out row must be: the values of the model's covariates other than time at an interaction.
 std::string circumstances_of(environment_model const& model, interaction_log const& log, std::int32_t interaction);
 
+/// Where the log leaves its users: the latest time in it, and the circumstances of each user's last interaction.
+struct user_states {
+  double now = 0;
+  std::vector<std::string> circumstances;
+};
+user_states states_of(environment_model const& model, interaction_log const& log);
+
 /// Ranks the rows over the full catalogue. The user's history, and his other rows among them, are no candidates.
 evaluation_result judge_rows(causaldpo::default_backend& backend, saved_model const& model, interaction_log const& log,
                              std::span<std::vector<std::int32_t> const> histories, std::span<held_out_row const> rows, serving_options const& serving);

@@ -41,9 +41,7 @@ training_data divide(interaction_log const& log, std::string const& test_file, s
   for (std::int32_t r : parts.test)
     if (r >= 0) data.held_out.test.push_back(row_of(log, r));
   if (!test_file.empty()) {
-    test_set const test = read_test(test_file, log, {.columns = columns});
-    for (std::size_t u = 0; u < test.items.size(); ++u)
-      for (std::int32_t y : test.items[u]) data.held_out.test.push_back({static_cast<std::int32_t>(u), y});
+    data.held_out.test = rows_of_test(read_test(test_file, log, {.columns = columns}), log);
   }
   return data;
 }

@@ -47,6 +47,7 @@ test_set read_test(const std::filesystem::path& path, const interaction_log& log
   test.source = read.source;
   test.warnings = read.warnings;
   test.items.resize(log.users());
+  if (read.has_time) test.timestamps.resize(log.users());
   for (const std::size_t i : order) {
     const std::int32_t user = users[static_cast<std::size_t>(read.interactions[i].user)];
     const std::int32_t item = items[static_cast<std::size_t>(read.interactions[i].item)];
@@ -58,6 +59,7 @@ test_set read_test(const std::filesystem::path& path, const interaction_log& log
       ++test.already_taken;
     } else {
       test.items[static_cast<std::size_t>(user)].push_back(item);
+      if (read.has_time) test.timestamps[static_cast<std::size_t>(user)].push_back(read.interactions[i].timestamp);
       ++test.interactions;
     }
   }

@@ -14,6 +14,7 @@ namespace recommender {
 
 struct test_set {
   std::vector<std::vector<std::int32_t>> items;  ///< per user of the log, item numbers of the log; in time order, or as in the file
+  std::vector<std::vector<double>> timestamps;   ///< per user, of each of `items`; empty when the file has no time
   std::size_t interactions = 0;                  ///< sum of the sizes of `items`
   std::size_t unknown_user = 0;                  ///< rows left out because the log has no such user
   std::size_t unknown_item = 0;                  ///< rows left out because the log has the user but no such item

@@ -159,19 +159,19 @@ TEST_CASE_TEMPLATE("primitives: lanes read masked slots only where the mask allo
   m[3 * 40] = nan;
   flags[2 * 40 + 1] = 0;
   x[66] = x[35] = nan;
-  nan_watch const watch = be.open_watch();
+  char const* const names[] = {"a", "b", "x"};
+  nan_watch const watch = be.open_watch({"op", names, 3});
   be.launch(n, lane_work<T>{x, matrix(m.data(), n, 3), matrix(static_cast<std::uint8_t const*>(flags.data()), n, 2), y,
                             matrix(out.data(), n, 2), watch});
   CHECK(out[2 * 40 + 1] == T(-4));  // a - otherwise
-  char const* const names[] = {"a", "b", "x"};
-  CHECK_THROWS_WITH_AS(be.close_watch(watch, "op", names, 3), doctest::Contains("op: x holds a NaN at flat position 106"),
+  CHECK_THROWS_WITH_AS(be.close_watch(watch), doctest::Contains("op: x holds a NaN at flat position 106"),
                        value_error);
 
-  nan_watch const outer = be.open_watch(), inner = be.open_watch();
+  nan_watch const outer = be.open_watch({"op", names, 3}), inner = be.open_watch({"op", names, 3});
   inner.note(0, 3);
   outer.note(1, 9), outer.note(1, 4), outer.note(1, 6);
   be.drop_watch(inner);
-  CHECK_THROWS_WITH_AS(be.close_watch(outer, "op", names, 3), doctest::Contains("b holds a NaN at flat position 4"), value_error);
+  CHECK_THROWS_WITH_AS(be.close_watch(outer), doctest::Contains("b holds a NaN at flat position 4"), value_error);
 }
 
 TEST_CASE_TEMPLATE("primitives: reductions fold every term once and in order", Cell, CAUSALDPO_TEST_CELLS) {

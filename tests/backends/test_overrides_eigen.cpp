@@ -46,7 +46,7 @@ struct head_problem {
                               .grad_weight = matrix(o.grad_weight.data(), v, d, d + pad),
                               .grad_bias = o.grad_bias};
     if (full) r.entropy = o.entropy, r.log_sum_p2 = o.log_sum_p2;
-    nan_watch const watch = be.open_watch();
+    nan_watch const watch = be.open_watch({"op", nullptr, 0});
     fused_linear_args<T, host_space> const args{matrix(hidden.data(), n, d, d + pad),
                                                 matrix(weight.data(), v, d, d + pad),
                                                 with_bias ? view<T const, 1>(bias) : view<T const, 1>{},
@@ -132,7 +132,7 @@ TEST_CASE_TEMPLATE("overrides: mmd_penalty against its generic body, the same bi
       auto run = [&](eigen_backend& be, auto const& how) {
         outputs o{std::vector<T>(1), std::vector<T>(x.size(), T(7)), std::vector<T>(q.size()), std::vector<T>(2),
                   std::vector<std::int64_t>(1)};
-        nan_watch const watch = be.open_watch();
+        nan_watch const watch = be.open_watch({"op", nullptr, 0});
         detail::mmd_args<T, host_space> const args{
             matrix(static_cast<T const*>(x.data()), b, d, d + pad),
             matrix(static_cast<T const*>(q.data()), b, k),

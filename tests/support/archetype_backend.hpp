@@ -50,12 +50,12 @@ class archetype_backend {
   std::size_t scratch_peak() const { return 0; }
   void reset_scratch_peak() {}
 
-  template <class T>
-  void copy(view<T, 1, space> to, view<T const, 1, space> from) {
+  template <class T, class To, class From>
+  void copy(view<T, 1, To> to, view<T const, 1, From> from) {
     for (index_t i = 0; i < from.size(); ++i) to.at(i) = from.at(i);
   }
-  template <class T>
-  void copy(view<T, 2, space> to, view<T const, 2, space> from) {
+  template <class T, class To, class From>
+  void copy(view<T, 2, To> to, view<T const, 2, From> from) {
     for (index_t i = 0; i < from.rows(); ++i)
       for (index_t j = 0; j < from.cols(); ++j) to.at(i, j) = from.at(i, j);
   }
@@ -111,23 +111,31 @@ class archetype_backend {
       }
   }
 
-  nan_watch open_watch() {
-    slots_.push_back(std::make_unique<std::int64_t[]>(nan_watch::max_slots));
-    std::fill_n(slots_.back().get(), nan_watch::max_slots, nan_watch::clear);
-    return {slots_.back().get()};
+  nan_watch open_watch(watched_operation const& operation) {
+    watches_.push_back(std::make_unique<opened>());
+    opened& o = *watches_.back();
+    std::fill_n(o.slots, nan_watch::max_slots, nan_watch::clear);
+    o.operation = operation.name;
+    o.inputs.assign(operation.inputs, operation.inputs + operation.count);
+    return {o.slots};
   }
-  void drop_watch(nan_watch) { slots_.pop_back(); }
-  void close_watch(nan_watch w, char const* operation, char const* const* names, int count) {
-    std::vector<std::int64_t> const seen(w.first, w.first + count);
-    slots_.pop_back();
-    for (int s = 0; s < count; ++s)
-      if (seen[static_cast<std::size_t>(s)] != nan_watch::clear) throw value_error(std::string(operation) + ": " + names[s]);
+  void drop_watch(nan_watch) { watches_.pop_back(); }
+  void close_watch(nan_watch) {
+    auto const o = std::move(watches_.back());
+    watches_.pop_back();
+    for (std::size_t s = 0; s < o->inputs.size(); ++s)
+      if (o->slots[s] != nan_watch::clear) throw value_error(o->operation + ": " + o->inputs[s]);
   }
   void synchronize() {}
 
  private:
   std::size_t allocations_ = 0;
-  std::vector<std::unique_ptr<std::int64_t[]>> slots_;
+  struct opened {
+    std::int64_t slots[nan_watch::max_slots];
+    std::string operation;
+    std::vector<std::string> inputs;
+  };
+  std::vector<std::unique_ptr<opened>> watches_;
 };
 
 }  // namespace causaldpo::test

@@ -51,11 +51,17 @@ concept has_scratch = requires(B& b, index_t n) {
   b.reset_scratch_peak();
 };
 
-/// `copy(destination, source)`: same extents, rank 1 or 2, rows may be strided; between `space` and itself.
+/// `copy(destination, source)`: same extents, rank 1 or 2, rows may be strided; within `space`, and between `space` and
+/// the host. Memory of the host may be read or written until `synchronize()` returns: keep it that long.
 template <class B>
-concept has_copy = requires(B& b, view<float, 1, typename B::space> v, view<double, 2, typename B::space> m) {
+concept has_copy = requires(B& b, view<float, 1, typename B::space> v, view<double, 2, typename B::space> m,
+                            view<float, 1> host_v, view<double, 2> host_m) {
   b.copy(v, view<float const, 1, typename B::space>(v));
   b.copy(m, view<double const, 2, typename B::space>(m));
+  b.copy(v, view<float const, 1>(host_v));
+  b.copy(m, view<double const, 2>(host_m));
+  b.copy(host_v, view<float const, 1, typename B::space>(v));
+  b.copy(host_m, view<double const, 2, typename B::space>(m));
 };
 
 /// `launch(n, f)`: f(i) for i < n. `launch_2d(rows, cols, f)`: f(i, j). A functor with `lane_scalar` is handed a
@@ -87,13 +93,13 @@ concept has_gemm = requires(B& b, view<float const, 2, typename B::space> af, vi
   b.gemm(transpose::yes, transpose::no, 1.0, ad, ad, 0.0, cd);
 };
 
-/// The watch behind `nan_guard`: `open_watch()` yields clear slots, `close_watch(w, operation, names, count)`
-/// throws value_error if something was noted (a device: remembers, and throws in `synchronize`), `drop_watch(w)`
-/// forgets. Nested to a depth of at least 8.
+/// The watch behind `nan_guard`: `open_watch(operation)` yields its slots, `close_watch(w)` throws value_error if
+/// something was noted (a device: its next `synchronize` does), `drop_watch(w)` ends a call that failed otherwise.
+/// `operation.inputs` is copied. Nested to a depth of at least 8.
 template <class B>
-concept has_watch = requires(B& b, nan_watch w, char const* op, char const* const* names) {
-  { b.open_watch() } -> std::same_as<nan_watch>;
-  b.close_watch(w, op, names, 1);
+concept has_watch = requires(B& b, nan_watch w, watched_operation operation) {
+  { b.open_watch(operation) } -> std::same_as<nan_watch>;
+  b.close_watch(w);
   b.drop_watch(w);
 };
 

@@ -39,6 +39,13 @@ struct nan_watch {
   }
 };
 
+/// The operation that opens a watch, and which input each slot stands for. The strings are literals: they outlive it.
+struct watched_operation {
+  char const* name;
+  char const* const* inputs;
+  int count;
+};
+
 namespace detail {
 
 /// What a backend says of slot `name`: "op: x holds a NaN at flat position 3 ...". A name of the form
@@ -59,8 +66,10 @@ template <class Backend>
 class nan_guard {
  public:
   nan_guard(Backend& backend, char const* operation, std::initializer_list<char const*> names)
-      : backend_(backend), operation_(operation), watch_(backend.open_watch()) {
-    for (char const* name : names) names_[count_++] = name;
+      : backend_(backend) {
+    int count = 0;
+    for (char const* name : names) names_[count++] = name;
+    watch_ = backend.open_watch(watched_operation{operation, names_, count});
   }
   nan_guard(nan_guard const&) = delete;
   nan_guard& operator=(nan_guard const&) = delete;
@@ -70,14 +79,12 @@ class nan_guard {
   nan_watch watch() const { return watch_; }
   void finish() {
     open_ = false;
-    backend_.close_watch(watch_, operation_, names_, count_);
+    backend_.close_watch(watch_);
   }
 
  private:
   Backend& backend_;
-  char const* operation_;
   char const* names_[nan_watch::max_slots] = {};
-  int count_ = 0;
   nan_watch watch_;
   bool open_ = true;
 };

@@ -103,23 +103,30 @@ class host_memory {
   void reset_scratch_peak() { pool_.reset_peak(); }
   void synchronize() {}
 
-  nan_watch open_watch() {
+  nan_watch open_watch(watched_operation const& operation) {
     if (depth_ == max_depth) throw error("the operations of one call are nested deeper than a backend can watch");
-    auto& slots = watches_[static_cast<std::size_t>(depth_++)];
-    slots.fill(nan_watch::clear);
-    return nan_watch{slots.data()};
+    opened& o = watches_[static_cast<std::size_t>(depth_++)];
+    o.slots.fill(nan_watch::clear);
+    o.operation = operation.name;
+    std::fill(std::copy_n(operation.inputs, operation.count, o.inputs.begin()), o.inputs.end(), nullptr);
+    return nan_watch{o.slots.data()};
   }
   void drop_watch(nan_watch) noexcept { --depth_; }
-  void close_watch(nan_watch w, char const* operation, char const* const* names, int count) {
-    --depth_;
-    for (int slot = 0; slot < count; ++slot)
-      if (w.first[slot] != nan_watch::clear) throw value_error(watch_message(operation, names[slot], w.first[slot]));
+  void close_watch(nan_watch) {
+    opened const& o = watches_[static_cast<std::size_t>(--depth_)];
+    for (std::size_t slot = 0; slot < o.slots.size() && o.inputs[slot] != nullptr; ++slot)
+      if (o.slots[slot] != nan_watch::clear) throw value_error(watch_message(o.operation, o.inputs[slot], o.slots[slot]));
   }
 
  private:
+  struct opened {
+    std::array<std::int64_t, nan_watch::max_slots> slots;
+    char const* operation;
+    std::array<char const*, nan_watch::max_slots> inputs;
+  };
   static constexpr int max_depth = 8;
   scratch_pool pool_;
-  std::array<std::array<std::int64_t, nan_watch::max_slots>, max_depth> watches_{};
+  std::array<opened, max_depth> watches_{};
   int depth_ = 0;
 };
 

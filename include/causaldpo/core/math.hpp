@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 
 #include "causaldpo/core/config.hpp"
 
@@ -51,7 +50,13 @@ namespace math {
 template <class V> using scalar_t = typename lane_math<V>::scalar;
 template <class V> using mask_t = typename lane_math<V>::mask;
 
-template <class T> CAUSALDPO_HD constexpr T infinity() { return std::numeric_limits<T>::infinity(); }
+// Not std::numeric_limits, whose members a device may not call.
+template <class T> CAUSALDPO_HD constexpr T infinity() { return static_cast<T>(__builtin_huge_val()); }
+/// The smallest number > 0 that has all its digits.
+template <class T> CAUSALDPO_HD constexpr T smallest_normal() {
+  if constexpr (sizeof(T) == 4) return T(0x1p-126F);
+  else return T(0x1p-1022);
+}
 
 template <class V> CAUSALDPO_HD V broadcast(scalar_t<V> x) { return lane_math<V>::broadcast(x); }
 template <class V> CAUSALDPO_HD V exp(V const& x) { return lane_math<V>::exp(x); }

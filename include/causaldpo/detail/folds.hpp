@@ -33,7 +33,7 @@ struct min_fold {
 struct log_sum_exp {
   accumulator largest = -math::infinity<accumulator>();
   accumulator sum = 0;
-  CAUSALDPO_HD log_sum_exp() = default;
+  log_sum_exp() = default;
   CAUSALDPO_HD explicit log_sum_exp(accumulator x) : largest(x), sum(1) {}
   CAUSALDPO_HD explicit operator double() const { return value(); }
   CAUSALDPO_HD explicit operator float() const { return static_cast<float>(value()); }

@@ -15,7 +15,7 @@ struct softmax_moments {
   accumulator weighted = 0;                              ///< sum e_v (y_v - m)
   accumulator squares = 0;                               ///< sum e_v^2 - 1
 
-  CAUSALDPO_HD softmax_moments() = default;
+  softmax_moments() = default;
   CAUSALDPO_HD explicit softmax_moments(accumulator y) : largest(y) {}
 
   CAUSALDPO_HD bool empty() const { return !(largest > -math::infinity<accumulator>()); }

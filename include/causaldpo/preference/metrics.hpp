@@ -47,7 +47,7 @@ struct metrics_args {
 /// A sum and the mass it is over.
 struct massed_sum {
   accumulator sum = 0, mass = 0;
-  CAUSALDPO_HD massed_sum() = default;
+  massed_sum() = default;
   CAUSALDPO_HD massed_sum(accumulator s, accumulator m) : sum(s), mass(m) {}
   /// An infinite or undefined term has no place in a mean.
   CAUSALDPO_HD static massed_sum of(accumulator x, accumulator m) { return x - x == 0 ? massed_sum(x * m, m) : massed_sum(); }

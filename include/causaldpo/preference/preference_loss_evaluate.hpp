@@ -37,7 +37,7 @@ struct preference_evaluation {
   template <class L>
   CAUSALDPO_HD void share_weights(L const& lane, typename L::value const& count, typename L::value const& largest) const {
     using V = typename L::value;
-    V const zero = math::broadcast<V>(0), smallest = math::broadcast<V>(std::numeric_limits<T>::min());
+    V const zero = math::broadcast<V>(0), smallest = math::broadcast<V>(math::smallest_normal<T>());
     bool const weighted_pairs = read.a.batch.pair_weights.given();
     V total = count;
     if (weighted_pairs) {

@@ -8,87 +8,23 @@
 #include <cstddef>
 #include <new>
 #include <string>
-#include <vector>
 
 #include "causaldpo/core/error.hpp"
 #include "causaldpo/core/view.hpp"
 #include "causaldpo/core/watch.hpp"
+#include "causaldpo/detail/scratch_pool.hpp"
 
 namespace causaldpo::detail {
 
-/// Blocks of host memory, aligned to 64 bytes. A released block is kept and handed out again, so that a repeated
-/// sequence of requests allocates nothing from the second time on.
-class scratch_pool {
- public:
-  static constexpr std::size_t alignment = 64;
-  scratch_pool() = default;
-  scratch_pool(scratch_pool const&) = delete;
-  scratch_pool& operator=(scratch_pool const&) = delete;
-  ~scratch_pool() {
-    for (block const& b : blocks_) ::operator delete(b.data, std::align_val_t(alignment));
-  }
-
-  void* acquire(std::size_t bytes) {
-    bytes = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-    block* best = nullptr;
-    for (block& b : blocks_)
-      if (!b.used && b.bytes >= bytes && (best == nullptr || b.bytes < best->bytes)) best = &b;
-    if (best == nullptr) {
-      blocks_.reserve(blocks_.size() + 1);  // so that the push below cannot throw and lose the block
-      void* data = ::operator new(bytes, std::align_val_t(alignment));
-      blocks_.push_back({data, bytes, false});
-      best = &blocks_.back();
-      ++allocations_;
-    }
-    best->used = true;
-    in_use_ += best->bytes;
-    peak_ = std::max(peak_, in_use_);
-    return best->data;
-  }
-  void release(void* data) noexcept {
-    for (block& b : blocks_)
-      if (b.data == data) {
-        b.used = false;
-        in_use_ -= b.bytes;
-        return;
-      }
-  }
-  std::size_t allocations() const { return allocations_; }
-  std::size_t peak() const { return peak_; }
-  void reset_peak() { peak_ = in_use_; }
-
- private:
-  struct block {
-    void* data;
-    std::size_t bytes;
-    bool used;
-  };
-  std::vector<block> blocks_;
-  std::size_t allocations_ = 0, in_use_ = 0, peak_ = 0;
+/// Host memory, aligned to a cache line.
+struct aligned_memory {
+  static constexpr std::align_val_t alignment{64};
+  void* take(std::size_t bytes) { return ::operator new(bytes, alignment); }
+  void give(void* data) noexcept { ::operator delete(data, alignment); }
 };
-
-/// n elements of scratch, given back to the pool by the destructor.
+using scratch_pool = scratch_pool_of<aligned_memory>;
 template <class T>
-class host_scratch {
- public:
-  host_scratch(scratch_pool& pool, index_t n) : pool_(&pool), size_(n) {
-    data_ = static_cast<T*>(pool.acquire(static_cast<std::size_t>(n) * sizeof(T)));
-  }
-  host_scratch(host_scratch&& other) noexcept : pool_(other.pool_), data_(other.data_), size_(other.size_) { other.data_ = nullptr; }
-  host_scratch& operator=(host_scratch&&) = delete;
-  ~host_scratch() {
-    if (data_) pool_->release(data_);
-  }
-  T* data() const { return data_; }
-  index_t size() const { return size_; }
-  view<T, 1> vector() const { return {data_, size_}; }
-  view<T, 2> matrix(index_t rows, index_t cols) const { return {data_, rows, cols, cols}; }
-
- private:
-  scratch_pool* pool_;
-  T* data_ = nullptr;
-  index_t size_ = 0;
-};
+using host_scratch = pooled_scratch<T, host_space, scratch_pool>;
 
 /// Base of the backends in host memory: `allocate`, its counters, and the watch.
 class host_memory {

@@ -25,6 +25,9 @@ class index_view {
   CAUSALDPO_HD constexpr index_t size() const { return size_; }
   CAUSALDPO_HD constexpr bool given() const { return wide_ != nullptr || narrow_ != nullptr; }
   CAUSALDPO_HD constexpr index_t at(index_t i) const { return wide_ ? wide_[i] : static_cast<index_t>(narrow_[i]); }
+  /// The positions of either width; null for the other.
+  CAUSALDPO_HD constexpr std::int64_t const* wide() const { return wide_; }
+  CAUSALDPO_HD constexpr std::int32_t const* narrow() const { return narrow_; }
   CAUSALDPO_HD constexpr index_view part(index_t first, index_t count) const {
     index_view p = *this;
     if (p.wide_) p.wide_ += first;

@@ -63,6 +63,9 @@ struct gmm_scores {
 namespace op {
 /// Tag and generic body of gmm_em.
 struct gmm_em {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<detail::gmm_em_args<T, S>, gmm_em_options>>;
+
   template <backend B, real_scalar T>
   static void generic(B& be, detail::gmm_em_args<T, typename B::space> const& a, gmm_em_options const& o) {
     using S = typename B::space;
@@ -79,13 +82,14 @@ struct gmm_em {
     for (accumulator previous = 0; done < o.n_iter; ++done) {
       em.expect_all(r, log_density, true);
       if (a.out.log_likelihood.given()) em.record(a.out.log_likelihood, done);
-      if constexpr (S::host_accessible)
-        if (o.tol > 0) {
-          be.synchronize();
-          accumulator const gain = em.total_log_likelihood()(0) - previous;
-          previous += gain;
-          if (done > 0 && !(gain >= o.tol * static_cast<accumulator>(n))) break;
-        }
+      if (o.tol > 0) {
+        accumulator total = 0;
+        be.copy(scalar(&total), em.total_log_likelihood());
+        be.synchronize();
+        accumulator const gain = total - previous;
+        previous = total;
+        if (done > 0 && !(gain >= o.tol * static_cast<accumulator>(n))) break;
+      }
       em.update_weights_and_means(r, o.min_mass);
       em.update_all_covariances(r, o.reg_covar, o.min_mass);
       em.prepare(slots::singular, rounding);
@@ -117,8 +121,8 @@ struct gmm_em {
 /// normalised in log space, so the responsibilities of a far outlier still sum to 1; identical points give covariances
 /// of reg_covar. No rows: the parameters stay and the likelihoods are 0. Errors: value_error for an initial covariance
 /// that is not positive definite, and where reg_covar is too small to keep one so.
-/// With tol > 0 the host reads the likelihood in each iteration, waits for the backend, and needs memory that it can
-/// read; the entries of log_likelihood that were not reached repeat the final one.
+/// With tol > 0 the host reads the likelihood in each iteration and waits for the backend (so such a call cannot be captured
+/// in a CUDA graph); the entries of log_likelihood that were not reached repeat the final one.
 /// All arithmetic is double. Cost O(N K D) an iteration, O(N K D^2) for tied and full (Cholesky factors, forward
 /// substitution); scratch 8 N (K + 1) + 16 D min(N, 8192) bytes and three times the parameters.
 /// Source: Dempster, Laird and Rubin 1977; Schwarz 1978 (BIC); conventions of scikit-learn's GaussianMixture.
@@ -135,8 +139,6 @@ void gmm_em(B& be, X const& x, std::type_identity_t<gmm_parameters<T const, type
   detail::expect_mixture(name, init, kind, k, d, {"weights_init", "means_init", "covariances_init"});
   detail::expect_option(name, "n_iter", options.n_iter >= 0, options.n_iter, ">= 0");
   detail::expect_option(name, "tol", options.tol >= 0 && detail::is_finite(options.tol), options.tol, "finite and >= 0");
-  detail::expect_option(name, "tol", options.tol == 0 || S::host_accessible, options.tol,
-                        "0 on a backend whose memory the host cannot read");
   detail::expect_option(name, "reg_covar", options.reg_covar >= 0 && detail::is_finite(options.reg_covar), options.reg_covar,
                         "finite and >= 0");
   detail::expect_option(name, "min_mass", options.min_mass >= 0, options.min_mass, ">= 0");

@@ -103,6 +103,9 @@ void collect_environments(B& be, adjusted_loss_args<T, typename B::space> const&
 namespace op {
 /// Tag and generic bodies of adjusted_loss.
 struct adjusted_loss {
+  template <class T, class S>
+  using calls = typename detail::calls_for_each<detail::adjusted_loss_args<T, S>, std::type_identity_t, any_estimator, std::is_class>::type;
+
   /// Estimators on the risks: V = e(R), chained through R_k = sum_i q_ik l_i / n_k.
   template <backend B, class T, class E>
   requires risk_estimator<E, T, typename B::space>

@@ -41,6 +41,9 @@ struct exposure_model_args {
 namespace op {
 /// Tag and generic body of exposure_model.
 struct exposure_model {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<detail::exposure_model_args<T, S>, exposure_model_options>>;
+
   static constexpr index_t rows_per_part = 8192;         // at least, so that zeroing a table does not dominate
   static constexpr index_t table_entries = index_t{1} << 19;  // at most over all parts (4 MiB), but for a single part
 

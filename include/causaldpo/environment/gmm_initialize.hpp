@@ -41,6 +41,9 @@ struct gmm_initialize_args {
 namespace op {
 /// Tag and generic body of gmm_initialize.
 struct gmm_initialize {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<detail::gmm_initialize_args<T, S>, gmm_initialize_options>>;
+
   /// k-means++ seeds into the means of the state.
   template <backend B, real_scalar T>
   static void seed(B& be, view<T const, 2, typename B::space> x, detail::gmm_state<typename B::space> const& m,

@@ -44,6 +44,9 @@ struct store_element {
 namespace op {
 /// Tag and generic body of gmm_posterior.
 struct gmm_posterior {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<detail::gmm_posterior_args<T, S>, gmm_posterior_options>>;
+
   template <backend B, real_scalar T>
   static void generic(B& be, detail::gmm_posterior_args<T, typename B::space> const& a, gmm_posterior_options const& o) {
     using S = typename B::space;

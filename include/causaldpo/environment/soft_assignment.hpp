@@ -117,6 +117,9 @@ struct assignment_grad_center_map {
 namespace op {
 /// Tag and generic body of soft_assignment.
 struct soft_assignment {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<detail::soft_assignment_args<T, S>, soft_assignment_options>>;
+
   template <backend B, real_scalar T>
   static void generic(B& be, detail::soft_assignment_args<T, typename B::space> const& a, soft_assignment_options const& o) {
     using S = typename B::space;

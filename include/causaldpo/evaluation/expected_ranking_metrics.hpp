@@ -31,6 +31,9 @@ struct expected_ranking_args {
 namespace op {
 /// Tag and generic body of expected_ranking_metrics.
 struct expected_ranking_metrics {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<detail::expected_ranking_args<T, S>, expected_ranking_options>>;
+
   template <backend B, real_scalar T>
   static void generic(B& be, detail::expected_ranking_args<T, typename B::space> const& a, expected_ranking_options const& o) {
     using S = typename B::space;

@@ -83,6 +83,9 @@ inline void expect_cutoffs(char const* op, short_list<index_t> const& ks) {
 namespace op {
 /// Tag and generic body of ranking_metrics.
 struct ranking_metrics {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<detail::ranking_args<T, S>, ranking_options>>;
+
   template <backend B, real_scalar T>
   static void generic(B& be, detail::ranking_args<T, typename B::space> const& a, ranking_options const& o) {
     using S = typename B::space;

@@ -44,6 +44,9 @@ struct mmd_args {
 namespace op {
 /// Tag and generic body of mmd_penalty: one pass over the tiles on and above the diagonal.
 struct mmd_penalty {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<detail::mmd_args<T, S>, mmd_options>>;
+
   template <backend B, class T, class F>
   static void generic(B& be, detail::mmd_args<T, typename B::space> const& a, mmd_options_for<F> const& o) {
     using S = typename B::space;

@@ -66,6 +66,9 @@ struct vrex_finish {
 namespace op {
 /// Tag and generic body of vrex_penalty.
 struct vrex_penalty {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<detail::vrex_args<T, S>, vrex_options>>;
+
   template <backend B, real_scalar T>
   static void generic(B& be, detail::vrex_args<T, typename B::space> const& a, vrex_options const& o) {
     using S = typename B::space;

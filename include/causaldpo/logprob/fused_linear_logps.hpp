@@ -51,6 +51,9 @@ struct fused_linear_args {
 namespace op {
 /// Tag and generic body of fused_linear_logps.
 struct fused_linear_logps {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<fused_linear_args<T, S>, fused_linear_options>>;
+
   template <backend B, real_scalar T>
   static void generic(B& be, fused_linear_args<T, typename B::space> const& a, fused_linear_options const& o) {
     using S = typename B::space;

@@ -10,6 +10,9 @@ namespace op {
 /// Tag and generic body of causal_dpo_objective. It calls the front doors of the operations it is made of, so what a
 /// backend replaces is replaced here too.
 struct causal_dpo_objective {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<detail::objective_args<T, S>, objective_options>>;
+
   template <backend B, class T, class O>
   static void generic(B& be, detail::objective_args<T, typename B::space> const& a, O const& o) {
     using S = typename B::space;

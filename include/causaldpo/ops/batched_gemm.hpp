@@ -35,6 +35,9 @@ struct batched_gemm_args {
 namespace op {
 /// Tag and generic body of batched_gemm.
 struct batched_gemm {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<detail::batched_gemm_args<T, S>>>;
+
   template <backend B, real_scalar T>
   static void generic(B& be, detail::batched_gemm_args<T, typename B::space> const& x) {
     for (index_t i = 0; i < x.count; ++i) be.gemm(x.ta, x.tb, x.alpha, x.a_at(i), x.b_at(i), x.beta, x.c_at(i));

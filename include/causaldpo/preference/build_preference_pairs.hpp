@@ -75,6 +75,9 @@ struct locate_example {
 namespace op {
 /// Tag and generic body of build_preference_pairs.
 struct build_preference_pairs {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<detail::pair_args<S>, pair_options>>;
+
   template <backend B>
   static void generic(B& be, detail::pair_args<typename B::space> const& a, pair_options const& o) {
     using S = typename B::space;

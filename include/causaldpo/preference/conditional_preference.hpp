@@ -31,6 +31,9 @@ preference_plan<T> plan_conditional(conditional_options_for<Loss> const& o) {
 namespace op {
 /// Tag and generic body of conditional_preference; `options.loss` is the loss itself.
 struct conditional_preference {
+  template <class T, class S>
+  using calls = typename detail::calls_for_each<detail::preference_args<T, S>, conditional_options_for, loss::any, detail::is_shiftable>::type;
+
   template <backend B, real_scalar T, shiftable_loss Loss>
   static void generic(B& be, detail::preference_args<T, typename B::space> const& a, conditional_options_for<Loss> const& o) {
     detail::run_preference<B, T>(be, o.loss, a, detail::plan_conditional<T>(o));

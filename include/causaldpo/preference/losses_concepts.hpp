@@ -84,6 +84,9 @@ concept shiftable_loss = margin_loss<L> || listwise_loss<L>;
 
 namespace detail {
 
+template <class L>
+struct is_shiftable : std::bool_constant<shiftable_loss<L>> {};
+
 /// sp(z), sp(-z), s(z), s(-z) from one exponential and one logarithm, each with full relative accuracy in its tail.
 template <class V>
 struct logistic_terms {

@@ -130,6 +130,9 @@ struct metrics_finish {
 namespace op {
 /// Tag and generic body of preference_metrics.
 struct preference_metrics {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<detail::metrics_args<T, S>>>;
+
   template <backend B, real_scalar T>
   static void generic(B& be, detail::metrics_args<T, typename B::space> const& a) {
     using S = typename B::space;

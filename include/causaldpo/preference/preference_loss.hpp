@@ -81,6 +81,9 @@ preference_plan<T> plan_preference(char const* op, Options const& o) {
 namespace op {
 /// Tag and generic body of preference_loss; `options.loss` is the loss itself, not a choice of several.
 struct preference_loss {
+  template <class T, class S>
+  using calls = typename detail::calls_for_each<detail::preference_args<T, S>, preference_options_for, loss::any, std::is_class>::type;
+
   template <backend B, real_scalar T, preference_loss_function Loss>
   static void generic(B& be, detail::preference_args<T, typename B::space> const& a, preference_options_for<Loss> const& o) {
     auto plan = detail::plan_preference<T>("preference_loss", o);

@@ -64,6 +64,9 @@ struct draw_environment {
 namespace op {
 /// Tag and generic body of sample_environments.
 struct sample_environments {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<detail::environment_draw_args<T, S>, environment_draw_options>>;
+
   template <backend B, real_scalar T>
   static void generic(B& be, detail::environment_draw_args<T, typename B::space> const& a, environment_draw_options const& o) {
     if (a.out.environments.given())

@@ -50,6 +50,9 @@ struct negative_args {
 namespace op {
 /// Tag and generic body of sample_negatives.
 struct sample_negatives {
+  template <class T, class S>
+  using calls = detail::call_list<detail::call<detail::negative_args<S>, negative_options>>;
+
   template <backend B>
   static void generic(B& be, detail::negative_args<typename B::space> const& a, negative_options const& o) {
     using S = typename B::space;

@@ -192,6 +192,11 @@ class eigen_backend : public detail::host_memory {
 
 static_assert(backend<eigen_backend>);
 
+#if defined(CAUSALDPO_EIGEN_COMPILED)
+template <>
+inline constexpr bool detail::compiled_apart<eigen_backend> = true;
+#endif
+
 // What this backend replaces (detail/dispatch.hpp). tests/backends holds each against `Op::generic`.
 
 template <>

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "causaldpo/concepts/backend.hpp"
+#include "causaldpo/detail/dispatch.hpp"
 #include "causaldpo/detail/host_memory.hpp"
 
 namespace causaldpo {
@@ -76,5 +77,10 @@ class reference_backend : public detail::host_memory {
 };
 
 static_assert(backend<reference_backend>);
+
+#if defined(CAUSALDPO_REFERENCE_COMPILED)
+template <>
+inline constexpr bool detail::compiled_apart<reference_backend> = true;
+#endif
 
 }  // namespace causaldpo

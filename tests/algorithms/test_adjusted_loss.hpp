@@ -105,8 +105,10 @@ TEST_CASE_TEMPLATE("adjusted_loss: two hard environments by hand", Cell, CAUSALD
   CHECK(ess == T(5));
   adjusted_loss(be, losses, memberships, {.value = scalar(&value)}, {.estimator = estimator::ipw{.weight_clip_min = 1}});
   CHECK(value == T(5));
-  adjusted_loss(be, losses, memberships, {.value = scalar(&value)}, adjustment_options_for<mean_square_risk>{.estimator = {2}});
-  CHECK(value == T(53));  // 2 (4 + 49) / 2
+  if constexpr (compiles_own_functors<typename Cell::backend>) {
+    adjusted_loss(be, losses, memberships, {.value = scalar(&value)}, adjustment_options_for<mean_square_risk>{.estimator = {2}});
+    CHECK(value == T(53));  // 2 (4 + 49) / 2
+  }
 }
 
 TEST_CASE_TEMPLATE("adjusted_loss: gradients agree with finite differences", Cell, CAUSALDPO_TEST_CELLS) {
@@ -135,7 +137,7 @@ TEST_CASE_TEMPLATE("adjusted_loss: gradients agree with finite differences", Cel
     check(adjustment_options{.estimator = estimator::ipw{.weight_clip_max = 1.5, .assignment = assignment_kind::given}}, false);
     check(adjustment_options{.estimator = estimator::mean{}}, true);
     check(adjustment_options{.estimator = estimator::worst{}}, true);
-    check(adjustment_options_for<mean_square_risk>{}, true);
+    if constexpr (compiles_own_functors<typename Cell::backend>) check(adjustment_options_for<mean_square_risk>{}, true);
     // group weights are constants: with eta 0 they do not move, so finite differences see the same function
     check(adjustment_options{.estimator = estimator::group_dro{.eta = 0}}, true);
   }

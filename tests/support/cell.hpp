@@ -10,6 +10,10 @@
 
 namespace causaldpo::test {
 
+/// Whether a test body may bring a loss, kernel or estimator of its own: not where the operations come from a library only.
+template <class Backend>
+inline constexpr bool compiles_own_functors = true;
+
 template <class Backend, class T>
 struct cell {
   using backend = Backend;

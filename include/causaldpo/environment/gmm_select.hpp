@@ -57,13 +57,55 @@ struct gmm_selection {
 
 namespace detail {
 
-/// Rows of x in the given order, dense.
-template <real_scalar T>
-std::vector<T> gather_rows(view<T const, 2> x, std::vector<index_t> const& rows) {
-  std::vector<T> out;
-  out.reserve(rows.size() * static_cast<std::size_t>(x.cols()));
-  for (index_t i : rows) out.insert(out.end(), x.data() + i * x.ld(), x.data() + i * x.ld() + x.cols());
-  return out;
+/// f(i, d) = element d of row rows_i of x.
+template <class T, class S>
+struct take_rows {
+  view<T const, 2, S> x;
+  view<index_t const, 1, S> rows;
+  view<T, 2, S> out;
+  CAUSALDPO_HD void operator()(index_t i, index_t d) const { out.at(i, d) = x.at(rows.at(i), d); }
+};
+
+/// Rows of x in the backend's memory, in the given order, dense.
+template <backend B, real_scalar T>
+auto gather_rows(B& be, view<T const, 2, typename B::space> x, std::vector<index_t> const& rows) {
+  index_t const n = static_cast<index_t>(rows.size());
+  auto taken = be.template allocate<T>(n * x.cols());
+  auto which = be.template allocate<index_t>(n);
+  be.copy(which.vector(), view<index_t const, 1>(rows));
+  be.launch_2d(n, x.cols(), take_rows<T, typename B::space>{x, which.vector(), taken.matrix(n, x.cols())});
+  be.synchronize();  // `rows` and `which` may now end
+  return taken;
+}
+
+/// Parameters in the backend's memory.
+template <backend B, real_scalar T>
+class mixture_memory {
+  using S = typename B::space;
+
+ public:
+  mixture_memory(B& be, gmm_candidate const& c, index_t dimensions)
+      : rows_(covariance_rows(c.covariance_type, c.components, dimensions)),
+        cols_(covariance_cols(c.covariance_type, dimensions)),
+        components_(c.components),
+        dimensions_(dimensions),
+        memory_(be.template allocate<T>(c.components * (1 + dimensions) + rows_ * cols_)) {}
+  gmm_parameters<T, S> parameters() const {
+    T* const p = memory_.data();
+    return {{p, components_}, {p + components_, components_, dimensions_}, {p + components_ * (1 + dimensions_), rows_, cols_}};
+  }
+
+ private:
+  index_t rows_, cols_, components_, dimensions_;
+  decltype(std::declval<B&>().template allocate<T>(0)) memory_;
+};
+
+/// Between the backend's memory and the host's.
+template <backend B, class T, class To, class From>
+void copy_mixture(B& be, gmm_parameters<T, To> const& to, gmm_parameters<T const, From> const& from) {
+  be.copy(to.weights, from.weights);
+  be.copy(to.means, from.means);
+  be.copy(to.covariances, from.covariances);
 }
 
 /// Which rows are fitted (first) and which are held out (second): the `held` rows with the smallest draws, in order.
@@ -81,37 +123,57 @@ inline std::pair<std::vector<index_t>, std::vector<index_t>> split_rows(index_t 
 
 /// Initialises and fits one candidate.
 template <backend B, real_scalar T>
-gmm_score fit_candidate(B& be, view<T const, 2> x, gmm_candidate const& c, gmm_select_options const& o, gmm_mixture<T>& mixture) {
-  mixture = gmm_mixture<T>(c.covariance_type, c.components, x.cols());
-  gmm_parameters<T> const p = mixture.parameters();
+gmm_score fit_candidate(B& be, view<T const, 2, typename B::space> x, gmm_candidate const& c, gmm_select_options const& o,
+                        gmm_mixture<T>& mixture) {
+  mixture_memory<B, T> const memory(be, c, x.cols());
+  auto const p = memory.parameters();
   causaldpo::gmm_initialize(be, x, {.weights = p.weights, .means = p.means, .covariances = p.covariances},
                             {.covariance_type = c.covariance_type,
                              .seed = o.seed,
                              .restarts = o.restarts,
                              .reg_covar = o.reg_covar,
                              .min_mass = o.min_mass});
-  gmm_score score;
-  score.candidate = c;
-  T ll = 0, bic = 0, aic = 0;
-  std::int64_t parameters = 0, iterations = 0;
+  auto const reals = be.template allocate<T>(3);
+  auto const counts = be.template allocate<std::int64_t>(2);
   causaldpo::gmm_em(
       be, x, p,
       {.weights = p.weights,
        .means = p.means,
        .covariances = p.covariances,
-       .final_log_likelihood = scalar(&ll),
-       .bic = scalar(&bic),
-       .aic = scalar(&aic),
-       .n_parameters = scalar(&parameters),
-       .iterations = scalar(&iterations)},
+       .final_log_likelihood = reals.vector().part(0, 1),
+       .bic = reals.vector().part(1, 1),
+       .aic = reals.vector().part(2, 1),
+       .n_parameters = counts.vector().part(0, 1),
+       .iterations = counts.vector().part(1, 1)},
       {.covariance_type = c.covariance_type, .n_iter = o.n_iter, .tol = o.tol, .reg_covar = o.reg_covar, .min_mass = o.min_mass});
+  mixture = gmm_mixture<T>(c.covariance_type, c.components, x.cols());
+  copy_mixture<B, T, host_space, typename B::space>(be, mixture.parameters(), p);
+  T values[3];
+  std::int64_t numbers[2];
+  be.copy(vector(values, 3), view<T const, 1, typename B::space>(reals.vector()));
+  be.copy(vector(numbers, 2), view<std::int64_t const, 1, typename B::space>(counts.vector()));
   be.synchronize();
-  score.log_likelihood = static_cast<double>(ll);
-  score.bic = static_cast<double>(bic);
-  score.aic = static_cast<double>(aic);
-  score.n_parameters = parameters;
-  score.iterations = iterations;
+  gmm_score score;
+  score.candidate = c;
+  score.log_likelihood = static_cast<double>(values[0]);
+  score.bic = static_cast<double>(values[1]);
+  score.aic = static_cast<double>(values[2]);
+  score.n_parameters = numbers[0];
+  score.iterations = numbers[1];
   return score;
+}
+
+/// Mean log-likelihood of the rows under a mixture.
+template <backend B, real_scalar T>
+double mean_log_likelihood(B& be, view<T const, 2, typename B::space> x, gmm_candidate const& c, gmm_mixture<T> const& mixture) {
+  mixture_memory<B, T> const memory(be, c, x.cols());
+  copy_mixture<B, T, typename B::space, host_space>(be, memory.parameters(), mixture.parameters());
+  auto const mean = be.template allocate<T>(1);
+  gmm_posterior(be, x, memory.parameters(), {.log_likelihood = mean.vector()}, {c.covariance_type});
+  T value = 0;
+  be.copy(scalar(&value), view<T const, 1, typename B::space>(mean.vector()));
+  be.synchronize();
+  return static_cast<double>(value);
 }
 
 }  // namespace detail
@@ -123,7 +185,7 @@ gmm_score fit_candidate(B& be, view<T const, 2> x, gmm_candidate const& c, gmm_s
 ///     gmm_posterior(backend, covariates, selection.mixture.parameters(), {.responsibilities = q},
 ///                   {selection.mixture.kind()});
 ///
-/// A decision of the host: it returns host values, waits for the backend and needs memory that the host can read.
+/// A decision of the host: it waits for the backend, and what it returns is in host memory.
 /// Edge cases: candidates are compared on the same rows, also where K > N; one that cannot be fitted (its covariance
 /// becomes singular with reg_covar 0) throws. Errors: option_error without candidates, with K < 1, or for a
 /// share that leaves no row on a side. Cost: that of the fits; not for the inner loop, and it allocates.
@@ -131,9 +193,9 @@ gmm_score fit_candidate(B& be, view<T const, 2> x, gmm_candidate const& c, gmm_s
 template <backend B, matrix_like X, real_scalar T = scalar_of<X>>
 gmm_selection<T> gmm_select(B& be, X const& x, std::vector<gmm_candidate> const& candidates,
                             gmm_select_options const& options = {}) {
-  static_assert(B::space::host_accessible, "gmm_select decides on the host: copy the rows to the host and use a host backend");
+  using S = typename B::space;
   constexpr char const* name = "gmm_select";
-  view<T const, 2> const all = as_view(x);
+  view<T const, 2, S> const all = as_view(x);
   index_t const n = all.rows();
   detail::expect_option(name, "candidates", !candidates.empty(), "empty", "at least one");
   for (gmm_candidate const& c : candidates) detail::expect_option(name, "components", c.components >= 1, c.components, ">= 1");
@@ -146,15 +208,11 @@ gmm_selection<T> gmm_select(B& be, X const& x, std::vector<gmm_candidate> const&
                           "in (0, 1) and leave rows on both sides");
   }
   std::pair<std::vector<index_t>, std::vector<index_t>> rows;
-  std::vector<T> fitted_rows, held_rows;
-  view<T const, 2> fitted = all, unseen;
-  if (held_out) {
-    rows = detail::split_rows(n, held, options.seed);
-    fitted_rows = detail::gather_rows<T>(all, rows.first);
-    held_rows = detail::gather_rows<T>(all, rows.second);
-    fitted = {fitted_rows.data(), n - held, all.cols()};
-    unseen = {held_rows.data(), held, all.cols()};
-  }
+  if (held_out) rows = detail::split_rows(n, held, options.seed);
+  auto const fitted_rows = detail::gather_rows<B, T>(be, all, rows.first);
+  auto const held_rows = detail::gather_rows<B, T>(be, all, rows.second);
+  view<T const, 2, S> const fitted = held_out ? view<T const, 2, S>(fitted_rows.matrix(n - held, all.cols())) : all;
+  view<T const, 2, S> const unseen = held_rows.matrix(held, all.cols());
 
   gmm_selection<T> selection;
   gmm_mixture<T> mixture;
@@ -162,11 +220,7 @@ gmm_selection<T> gmm_select(B& be, X const& x, std::vector<gmm_candidate> const&
     gmm_score score = detail::fit_candidate<B, T>(be, fitted, candidates[c], options, mixture);
     score.criterion = options.criterion == gmm_criterion::aic ? score.aic : score.bic;
     if (held_out) {
-      T mean = 0;
-      gmm_posterior(be, unseen, std::as_const(mixture).parameters(), {.log_likelihood = scalar(&mean)},
-                    {candidates[c].covariance_type});
-      be.synchronize();
-      score.held_out_log_likelihood = static_cast<double>(mean);
+      score.held_out_log_likelihood = detail::mean_log_likelihood<B, T>(be, unseen, candidates[c], mixture);
       score.criterion = -score.held_out_log_likelihood;
     }
     selection.table.push_back(score);

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products by cuBLAS: the handle with a workspace of its own, and row-major products as column-major ones.
+#pragma once
+
+#include <algorithm>
+#include <type_traits>
+
+#include "causaldpo/backends/cuda/memory.hpp"
+#include "causaldpo/concepts/backend.hpp"
+
+namespace causaldpo::detail {
+
+/// A cuBLAS handle on a stream: the caller's, or one of its own with its own workspace, so that a handle on another
+/// stream cannot change which algorithm is chosen, and with it the bits.
+class cublas_handle {
+ public:
+  cublas_handle(cudaStream_t stream, cublasHandle_t given) : stream_(stream), handle_(given), owned_(given == nullptr) {
+    if (!owned_) {
+      cudaStream_t other = nullptr;
+      expect_cublas(cublasGetStream(given, &other), "cublas");
+      if (other != stream)
+        throw option_error("cuda_backend: cublas is set to another stream and must be set to the backend's (cublasSetStream)");
+      return;
+    }
+    expect_cublas(cublasCreate(&handle_), "cublasCreate");
+    try {
+      expect_cublas(cublasSetStream(handle_, stream_), "cublasSetStream");
+      expect_cuda(cudaMallocAsync(&workspace_, workspace_bytes, stream_), "allocate");
+      expect_cublas(cublasSetWorkspace(handle_, workspace_, workspace_bytes), "cublasSetWorkspace");
+    } catch (...) {
+      release();
+      throw;
+    }
+  }
+  cublas_handle(cublas_handle const&) = delete;
+  cublas_handle& operator=(cublas_handle const&) = delete;
+  ~cublas_handle() { release(); }
+  cublasHandle_t get() const { return handle_; }
+
+ private:
+  static constexpr std::size_t workspace_bytes = std::size_t{32} << 20;  // what cuBLAS asks for on compute capability 9.0
+  void release() noexcept {
+    if (!owned_) return;
+    if (handle_) static_cast<void>(cublasDestroy(handle_));
+    if (workspace_) static_cast<void>(cudaFreeAsync(workspace_, stream_));
+  }
+
+  cudaStream_t stream_;
+  cublasHandle_t handle_;
+  bool owned_;
+  void* workspace_ = nullptr;
+};
+
+constexpr cublasOperation_t cublas_transpose(transpose t) { return t == transpose::no ? CUBLAS_OP_N : CUBLAS_OP_T; }
+
+/// c = alpha op(a) op(b) + beta c for `count` matrices that lie `stride_*` elements apart. A row-major matrix is its
+/// column-major transpose, and c' = op(b)' op(a)': the factors change places.
+template <class T>
+void cublas_products(cublasHandle_t handle, transpose ta, transpose tb, T alpha, view<T const, 2, device_space> a, index_t stride_a,
+                     view<T const, 2, device_space> b, index_t stride_b, T beta, view<T, 2, device_space> c, index_t stride_c,
+                     index_t count) {
+  index_t const m = c.rows(), n = c.cols(), inner = ta == transpose::no ? a.cols() : a.rows();
+  if (m <= 0 || n <= 0 || count <= 0) return;
+  // One row may have any leading dimension; cuBLAS asks for one that is not less than the row.
+  auto const ld = [](auto const& x) { return std::max<index_t>({x.ld(), x.cols(), 1}); };
+  cublasOperation_t const first = cublas_transpose(tb), second = cublas_transpose(ta);
+  cublasStatus_t status;
+  if constexpr (std::is_same_v<T, float>) {
+    if (count == 1)
+      status = cublasSgemm_64(handle, first, second, n, m, inner, &alpha, b.data(), ld(b), a.data(), ld(a), &beta, c.data(), ld(c));
+    else
+      status = cublasSgemmStridedBatched_64(handle, first, second, n, m, inner, &alpha, b.data(), ld(b), stride_b, a.data(), ld(a),
+                                            stride_a, &beta, c.data(), ld(c), stride_c, count);
+  } else {
+    static_assert(std::is_same_v<T, double>);
+    if (count == 1)
+      status = cublasDgemm_64(handle, first, second, n, m, inner, &alpha, b.data(), ld(b), a.data(), ld(a), &beta, c.data(), ld(c));
+    else
+      status = cublasDgemmStridedBatched_64(handle, first, second, n, m, inner, &alpha, b.data(), ld(b), stride_b, a.data(), ld(a),
+                                            stride_a, &beta, c.data(), ld(c), stride_c, count);
+  }
+  expect_cublas(status, "gemm");
+}
+
+}  // namespace causaldpo::detail

@@ -46,9 +46,9 @@ class call_memory {
   view<std::uint8_t const, 2, S> mask(index_t rows, index_t cols) {
     return in_matrix<std::uint8_t>(rows, cols, [&] { return static_cast<std::uint8_t>(random_.below(4) == 0 ? 0 : 1); });
   }
-  /// Positions in [0, below).
-  index_view<S> indices(index_t n, index_t below) {
-    return in_vector<std::int64_t>(n, [&] { return static_cast<std::int64_t>(random_.below(std::max<index_t>(below, 1))); });
+  /// Positions in [0, below); `none` where there are no positions.
+  index_view<S> indices(index_t n, index_t below, std::int64_t none = 0) {
+    return in_vector<std::int64_t>(n, [&] { return below > 0 ? std::int64_t{random_.below(below)} : none; });
   }
   index_view<S> indices(std::vector<std::int64_t> const& values) {
     auto next = values.begin();
@@ -134,13 +134,17 @@ class call_memory {
   static T rounded(double x) { return static_cast<T>(static_cast<float>(x)); }  // float and double see the same numbers
   template <class U>
   static U mark() {
-    if constexpr (std::is_floating_point_v<U>) return static_cast<U>(-7352.5);
-    else return static_cast<U>(std::is_same_v<U, std::uint8_t> ? 173 : -7352);
+    if constexpr (std::is_floating_point_v<U>)
+      return static_cast<U>(-7352.5);
+    else
+      return static_cast<U>(std::is_same_v<U, std::uint8_t> ? 173 : -7352);
   }
   template <class U>
   static U hole() {  // what unused columns of an input hold
-    if constexpr (std::is_floating_point_v<U>) return std::numeric_limits<U>::quiet_NaN();
-    else return mark<U>();
+    if constexpr (std::is_floating_point_v<U>)
+      return std::numeric_limits<U>::quiet_NaN();
+    else
+      return mark<U>();
   }
   template <class U>
   buffer& add(index_t rows, index_t cols, index_t ld, bool output) {

@@ -34,8 +34,10 @@ class vector_backend {
   template <class T>
   class scratch {
    public:
-    scratch(vector_backend& owner, index_t n) : owner_(&owner), block_(owner.take(static_cast<std::size_t>(n) * sizeof(T))), size_(n) {}
-    scratch(scratch&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)), block_(std::move(other.block_)), size_(other.size_) {}
+    scratch(vector_backend& owner, index_t n)
+        : owner_(&owner), block_(owner.take(static_cast<std::size_t>(n) * sizeof(T))), size_(n) {}
+    scratch(scratch&& other) noexcept
+        : owner_(std::exchange(other.owner_, nullptr)), block_(std::move(other.block_)), size_(other.size_) {}
     scratch& operator=(scratch&&) = delete;
     ~scratch() {
       if (owner_ != nullptr) owner_->give_back(std::move(block_));
@@ -88,11 +90,15 @@ class vector_backend {
   }
   template <class Map, class Fold, class U>
   void reduce_rows(index_t rows, index_t cols, Map map, Fold fold, view<U, 1> out) {
-    for (index_t i = 0; i < rows; ++i) reduce(cols, [&](index_t j) { return map(i, j); }, fold, out.part(i, 1));
+    for (index_t i = 0; i < rows; ++i)
+      reduce(
+          cols, [&](index_t j) { return map(i, j); }, fold, out.part(i, 1));
   }
   template <class Map, class Fold, class U>
   void reduce_cols(index_t rows, index_t cols, Map map, Fold fold, view<U, 1> out) {
-    for (index_t j = 0; j < cols; ++j) reduce(rows, [&](index_t i) { return map(i, j); }, fold, out.part(j, 1));
+    for (index_t j = 0; j < cols; ++j)
+      reduce(
+          rows, [&](index_t i) { return map(i, j); }, fold, out.part(j, 1));
   }
 
   // ---- Products: c = alpha op(a) op(b) + beta c. With beta 0, c is not read: it may hold anything.

@@ -32,18 +32,19 @@ inline std::string deferred_cases(std::filesystem::path const& golden) {
 TEST_CASE_TEMPLATE("conformance: golden cases", Cell, CAUSALDPO_TEST_CELLS) {
   namespace conform = causaldpo::conformance;
   std::filesystem::path const golden = golden_folder();
-  REQUIRE_MESSAGE(!golden.empty(), "set CAUSALDPO_GOLDEN to the folder of golden cases "
-                                   "(`pkg-config --variable=golden causaldpo-testing` prints it)");
+  REQUIRE_MESSAGE(!golden.empty(),
+                  "set CAUSALDPO_GOLDEN to the folder of golden cases "
+                  "(`pkg-config --variable=golden causaldpo-testing` prints it)");
   std::set<std::string> const ops = conform::registered_ops();
   std::ostringstream log;
 
-  conform::run_counts const n =
-      conform::run_cases({.backend = CAUSALDPO_TEST_NAME,
-                          .scalar = std::is_same_v<typename Cell::scalar, double> ? conform::scalar_kind::f64 : conform::scalar_kind::f32,
-                          .deferred_file = deferred_cases(golden),
-                          .ops = {ops.begin(), ops.end()},
-                          .paths = {(golden / "cases").string()}},
-                         log);
+  conform::run_counts const n = conform::run_cases(
+      {.backend = CAUSALDPO_TEST_NAME,
+       .scalar = std::is_same_v<typename Cell::scalar, double> ? conform::scalar_kind::f64 : conform::scalar_kind::f32,
+       .deferred_file = deferred_cases(golden),
+       .ops = {ops.begin(), ops.end()},
+       .paths = {(golden / "cases").string()}},
+      log);
 
   std::istringstream lines(log.str());
   for (std::string line; std::getline(lines, line);)

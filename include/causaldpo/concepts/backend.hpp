@@ -41,9 +41,11 @@ template <class B>
 concept has_identity = memory_space<typename B::space> && requires(B const& b) { { b.name() } -> std::convertible_to<char const*>; };
 
 /// `allocate<T>(n)`: RAII scratch of n elements in `space`, reused between calls: `data()`, `vector()`,
-/// `matrix(rows, cols)`. Counters: `allocations()`, `scratch_peak()` in bytes, `reset_scratch_peak()`.
+/// `matrix(rows, cols)`. Not initialised; aligned to 64 bytes; `data()` is not null for n = 0 either (a null view means
+/// "not given"). Counters: `allocations()`, `scratch_peak()` in bytes, `reset_scratch_peak()`.
 template <class B>
 concept has_scratch = requires(B& b, index_t n) {
+  { b.template allocate<float>(n).data() } -> std::same_as<float*>;
   { b.template allocate<float>(n).vector() } -> std::same_as<view<float, 1, typename B::space>>;
   { b.template allocate<double>(n).matrix(n, n) } -> std::same_as<view<double, 2, typename B::space>>;
   { b.allocations() } -> std::convertible_to<std::size_t>;

@@ -56,7 +56,7 @@ struct update_covariances {
     if (m.kind == covariance_kind::spherical) {
       accumulator sum = 0;
       for (index_t d = 0; d < d_count; ++d) sum += m.moments.at(k, d);
-      m.covariances.at(k, 0) = sum / (n * static_cast<accumulator>(d_count)) + reg_covar;
+      m.covariances.at(k, 0) = sum / (n * static_cast<accumulator>(d_count > 0 ? d_count : 1)) + reg_covar;
     } else if (m.kind == covariance_kind::diag) {
       for (index_t d = 0; d < d_count; ++d) m.covariances.at(k, d) = m.moments.at(k, d) / n + reg_covar;
     } else {

@@ -73,7 +73,8 @@ void batched_gemm(B& be, index_t count, transpose ta, transpose tb, std::type_id
   else
     detail::expect_shape(name, "b", b, n, inner, "transposed: c's columns by op(a)'s columns");
   detail::expect_shape(name, "c", c, m, n, "the result");
-  detail::expect_option(name, "stride_c", count < 2 || stride_c != 0, stride_c, "other than 0: the results must not overlap");
+  detail::expect_option(name, "stride_c", count < 2 || stride_c != 0 || c.rows() * c.cols() == 0, stride_c,
+                        "other than 0: the results must not overlap");
   detail::run<op::batched_gemm>(
       be, detail::batched_gemm_args<T, typename B::space>{count, ta, tb, alpha, a, stride_a, b, stride_b, beta, c, stride_c});
 }

@@ -125,6 +125,7 @@ void build_preference_pairs(B& be, std::type_identity_t<pair_inputs<typename B::
   detail::expect_shape_if_given(name, "rejected", results.rejected, n, j, "one row for each of positions");
   if (results.rejected_mask.given()) detail::expect_shape(name, "rejected_mask", results.rejected_mask, n, j, "as rejected");
   detail::expect_option(name, "max_history", options.max_history >= 0, options.max_history, ">= 0");
+  if (results.rejected.given()) detail::check_negative_options(n, j, inputs.environments, options.negatives, running);
   detail::nan_guard<B> guard(be, name, {"positions|is not the position of an item in histories"});
   detail::run<op::build_preference_pairs>(be, detail::pair_args<typename B::space>{inputs, running, results, guard.watch()},
                                           options);

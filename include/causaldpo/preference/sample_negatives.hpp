@@ -65,6 +65,31 @@ struct sample_negatives {
 };
 }  // namespace op
 
+namespace detail {
+inline constexpr bool draws_from_table(negative_source source) {
+  return source == negative_source::popularity || source == negative_source::per_environment;
+}
+
+/// What sample_negatives refuses for n examples with j rejected items each, whoever draws them.
+template <class S>
+void check_negative_options(index_t n, index_t j, index_view<S> environments, negative_options const& options,
+                            view<double const, 2, S> running) {
+  constexpr char const* name = "sample_negatives";
+  if (options.source == negative_source::per_environment)
+    expect_size(name, "environments", environments, n, "one for each chosen item");
+  if (draws_from_table(options.source)) {
+    index_t const rows = options.source == negative_source::popularity && running.rows() < 1 ? 1 : running.rows();
+    expect_shape(name, "running", running, rows, options.item_count > 0 ? options.item_count : running.cols(),
+                 "a row of item_count sums for each environment");
+  }
+  expect_option(name, "item_count",
+                options.source == negative_source::uniform ? options.item_count >= 1 : options.item_count >= 0,
+                options.item_count, options.source == negative_source::uniform ? ">= 1 for uniform" : ">= 0");
+  expect_option(name, "tries", options.tries >= 0 && options.tries <= 255, options.tries, "in 0 .. 255");
+  expect_option(name, "columns of items", j * (options.tries + 1) <= index_t{1} << 24, j, "at most 2^24 / (tries + 1)");
+}
+}  // namespace detail
+
 /// Draws J rejected items for each of N examples, independently (an item may come twice), from r conditioned on what is
 /// allowed: not the example's chosen item, and not an item that its user is known to like.
 ///
@@ -87,29 +112,18 @@ void sample_negatives(B& be, std::type_identity_t<negative_batch<typename B::spa
                       std::type_identity_t<view<double const, 2, typename B::space>> running = {}) {
   constexpr char const* name = "sample_negatives";
   index_t const n = batch.chosen.size(), j = results.items.cols();
-  bool const from_table = options.source == negative_source::popularity || options.source == negative_source::per_environment;
   detail::expect_shape(name, "items", results.items, n, j, "one row for each chosen item");
   detail::expect_shape_if_given(name, "mask", results.mask, n, j, "as items");
   if (batch.known.given()) detail::expect_size(name, "users", batch.users, n, "one for each chosen item, since known is given");
-  if (options.source == negative_source::per_environment)
-    detail::expect_size(name, "environments", batch.environments, n, "one for each chosen item");
   detail::expect_size_if_given(name, "names", batch.names, n, "one for each chosen item");
-  if (from_table) {
-    index_t const rows = options.source == negative_source::popularity && running.rows() < 1 ? 1 : running.rows();
-    detail::expect_shape(name, "running", running, rows, options.item_count > 0 ? options.item_count : running.cols(),
-                         "a row of item_count sums for each environment");
-  }
-  detail::expect_option(name, "item_count",
-                        options.source == negative_source::uniform ? options.item_count >= 1 : options.item_count >= 0,
-                        options.item_count, options.source == negative_source::uniform ? ">= 1 for uniform" : ">= 0");
-  detail::expect_option(name, "tries", options.tries >= 0 && options.tries <= 255, options.tries, "in 0 .. 255");
-  detail::expect_option(name, "columns of items", j * (options.tries + 1) <= index_t{1} << 24, j, "at most 2^24 / (tries + 1)");
+  detail::check_negative_options(n, j, batch.environments, options, running);
   detail::nan_guard<B> guard(
       be, name,
       {"chosen|is outside [0, I)", "users|is outside [0, U)", "known.offsets|begins a list that is not inside known.items",
        "known.items|is less than the item before it", "environments|is neither -1 nor in [0, K)"});
-  detail::negative_args<typename B::space> const a{batch, from_table ? running : view<double const, 2, typename B::space>{},
-                                                   results, guard.watch()};
+  detail::negative_args<typename B::space> const a{
+      batch, detail::draws_from_table(options.source) ? running : view<double const, 2, typename B::space>{}, results,
+      guard.watch()};
   detail::run<op::sample_negatives>(be, a, options);
   guard.finish();
 }

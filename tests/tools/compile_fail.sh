@@ -74,7 +74,7 @@ check "an output that is const" fails "could not convert|no (viable|known|matchi
 check "a vector of bool" fails "vector_like|no matching function" <<<"$reference_program$body std::vector<bool> bits; vrex_penalty(be, bits, q, {.value = scalar(&value)}); }"
 check "a backend without reduce_cols" fails "has_reduce" <<<"$reference_program$body vrex_penalty(incomplete, losses, q, {.value = scalar(&value)}); }"
 check "an override whose signature has drifted" fails "no matching function for call to .*override_for" <<<"$reference_program$drifted$body vrex_penalty(drifted, losses, q, {.value = scalar(&value)}); }"
-check "no backend chosen" fails "define CAUSALDPO_DEFAULT_BACKEND_EIGEN or CAUSALDPO_DEFAULT_BACKEND_REFERENCE" <<<'#include "causaldpo/default_backend.hpp"'
+check "no backend chosen" fails "define CAUSALDPO_DEFAULT_BACKEND_EIGEN, _XTENSOR or _REFERENCE" <<<'#include "causaldpo/default_backend.hpp"'
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]

@@ -18,9 +18,13 @@ missing_packages() {
     pkg-config --exists nlohmann_json || echo nlohmann-json3-dev
     pkg-config --exists CLI11 || echo libcli11-dev
     pkg-config --exists libcrypto || echo libssl-dev
+    pkg-config --exists xtensor || echo libxtensor-dev
+    pkg-config --exists xsimd || echo libxsimd-dev
+    pkg-config --exists openblas || echo libopenblas-dev
   else
-    echo pkg-config libeigen3-dev nlohmann-json3-dev libcli11-dev libssl-dev
+    echo pkg-config libeigen3-dev nlohmann-json3-dev libcli11-dev libssl-dev libxtensor-dev libxsimd-dev libopenblas-dev
   fi
+  echo '#include <xflens/cxxblas/typedefs.h>' | "$compiler" -x c++ -E - >/dev/null 2>&1 || echo libxtensor-blas-dev
   if command -v pkg-config >/dev/null && pkg-config --exists doctest; then :
   elif ! echo '#include <doctest/doctest.h>' | "$compiler" -x c++ -E - >/dev/null 2>&1; then echo doctest-dev
   fi

@@ -9,6 +9,12 @@ namespace causaldpo {
 /// The backend that the build chose.
 using default_backend = eigen_backend;
 }
+#elif defined(CAUSALDPO_DEFAULT_BACKEND_XTENSOR)
+#include "causaldpo/backends/xtensor.hpp"
+namespace causaldpo {
+/// The backend that the build chose.
+using default_backend = xtensor_backend;
+}
 #elif defined(CAUSALDPO_DEFAULT_BACKEND_REFERENCE)
 #include "causaldpo/backends/reference.hpp"
 namespace causaldpo {
@@ -16,5 +22,5 @@ namespace causaldpo {
 using default_backend = reference_backend;
 }
 #else
-#error "causaldpo: define CAUSALDPO_DEFAULT_BACKEND_EIGEN or CAUSALDPO_DEFAULT_BACKEND_REFERENCE, or name a backend yourself"
+#error "causaldpo: define CAUSALDPO_DEFAULT_BACKEND_EIGEN, _XTENSOR or _REFERENCE, or name a backend yourself"
 #endif

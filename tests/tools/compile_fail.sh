@@ -7,21 +7,28 @@ set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 compiler=("${@:-c++}")
 eigen=$(pkg-config --cflags eigen3 2>/dev/null || echo -I/usr/include/eigen3)
-flags=(-std=c++20 -fsyntax-only -I"$root/include" -I"$root/backends/reference/include" -I"$root/backends/eigen/include" -I"$root/tests")
-have_eigen=0
-echo '#include <Eigen/Core>' | "${compiler[@]}" -std=c++20 -fsyntax-only $eigen -x c++ - 2>/dev/null && have_eigen=1
+xtensor=$(pkg-config --cflags xtensor xsimd 2>/dev/null)
+flags=(-std=c++20 -fsyntax-only -I"$root/include" -I"$root/tests")
+for backend in reference host eigen xtensor; do flags+=(-I"$root/backends/$backend/include"); done
+found() { # found FLAGS HEADER...: whether the headers are there
+  local library_flags=$1
+  printf '#include <%s>\n' "${@:2}" | "${compiler[@]}" -std=c++20 -fsyntax-only $library_flags -x c++ - 2>/dev/null
+}
+have=" "
+found "$eigen" Eigen/Core && have+="eigen "
+found "$xtensor" xtensor/xtensor.hpp xsimd/xsimd.hpp xflens/cxxblas/typedefs.h && have+="xtensor "
 passed=0 failed=0 skipped=0
 
-# check NAME compiles|fails PATTERN [eigen]: compiles the program on standard input. PATTERN: what the message says.
+# check NAME compiles|fails PATTERN [eigen|xtensor]: compiles the program on standard input. PATTERN: what the message says.
 check() {
-  local name=$1 wanted=$2 pattern=$3 source message
+  local name=$1 wanted=$2 pattern=$3 library=${4:-} source message
   source=$(cat)
-  if [ "${4:-}" = eigen ] && [ $have_eigen = 0 ]; then
-    echo "skip $name: Eigen was not found"
+  if [ -n "$library" ] && [[ $have != *" $library "* ]]; then
+    echo "skip $name: $library was not found"
     skipped=$((skipped + 1))
     return
   fi
-  message=$(printf '%s\n' "$source" | "${compiler[@]}" "${flags[@]}" ${4:+$eigen -fopenmp} -x c++ - 2>&1)
+  message=$(printf '%s\n' "$source" | "${compiler[@]}" "${flags[@]}" ${library:+${!library} -fopenmp} -x c++ - 2>&1)
   local code=$?
   if [ "$wanted" = compiles ] && [ $code = 0 ] || { [ "$wanted" = fails ] && [ $code != 0 ] && grep -qE -- "$pattern" <<<"$message"; }; then
     echo "ok $name"
@@ -38,6 +45,15 @@ eigen_program='#include "causaldpo/backends/eigen.hpp"
 using namespace causaldpo;
 using row_major = Eigen::Matrix<double, -1, -1, Eigen::RowMajor>;
 void f(eigen_backend& be, double& value, row_major& m, Eigen::MatrixXd& c, Eigen::VectorXd& losses) {
+  '
+xtensor_program='#include "causaldpo/backends/xtensor.hpp"
+#include <xtensor/xtensor.hpp>
+#include <xtensor/xview.hpp>
+#include "causaldpo/invariance/vrex_penalty.hpp"
+using namespace causaldpo;
+void f(xtensor_backend& be, double& value, xt::xtensor<double, 2>& m, xt::xtensor<double, 2> const& fixed,
+       xt::xtensor<double, 2, xt::layout_type::column_major>& c, xt::xtensor<double, 3>& cube, xt::xtensor<double, 1>& losses) {
+  (void)fixed; (void)c; (void)cube;
   '
 reference_program='#include "causaldpo/backends/reference.hpp"
 #include "causaldpo/invariance/vrex_penalty.hpp"
@@ -65,6 +81,15 @@ check "a column-major output" fails "column-major \(Eigen's default\).*causaldpo
 check "a column of a row-major matrix" fails "has an inner stride.*copy it into a vector" eigen <<<"$eigen_program vrex_penalty(be, m.col(0), m, {.value = scalar(&value)}); }"
 check "an Eigen expression" fails "an Eigen expression is not memory" eigen <<<"$eigen_program vrex_penalty(be, losses, m + m, {.value = scalar(&value)}); }"
 
+check "row-major xtensor tensors" compiles "" xtensor <<<"$xtensor_program vrex_penalty(be, losses, m, {.value = scalar(&value)}); }"
+check "a column-major xtensor" fails "this xtensor object is column-major.*xtensor's default; causaldpo never copies" xtensor <<<"$xtensor_program vrex_penalty(be, losses, c, {.value = scalar(&value)}); }"
+check "a column-major xtensor output" fails "this xtensor object is column-major.*xt::layout_type::row_major" xtensor <<<"$xtensor_program vrex_penalty(be, losses, m, {.grad_q = c}); }"
+check "three dimensions" fails "a view has one dimension or two.*x.reshape" xtensor <<<"$xtensor_program vrex_penalty(be, losses, cube, {.value = scalar(&value)}); }"
+check "an xtensor expression" fails "an xtensor expression is not memory; evaluate it" xtensor <<<"$xtensor_program vrex_penalty(be, losses, view<double const, 2>(m + m), {.value = scalar(&value)}); }"
+check "an xtensor view of kept rows" fails "an xtensor expression is not memory; evaluate it" xtensor <<<"$xtensor_program vrex_penalty(be, losses, view<double const, 2>(xt::view(m, xt::keep(0, 2), xt::all())), {.value = scalar(&value)}); }"
+check "an xtensor that is const as an output" fails "could not convert|no (viable|known|matching) (conversion|function)" xtensor <<<"$xtensor_program vrex_penalty(be, losses, m, {.grad_q = fixed}); }"
+check "an xtensor vector for a matrix" fails "matrix_like|no matching function" xtensor <<<"$xtensor_program vrex_penalty(be, losses, losses, {.value = scalar(&value)}); }"
+
 check "vectors on the reference backend" compiles "" <<<"$reference_program$body vrex_penalty(be, losses, q, {.value = scalar(&value)}); }"
 check "device memory on a device backend" compiles "" <<<"$reference_program$body vrex_penalty(device, there, q_there, {.grad_losses = there}); }"
 check "a host output on a device backend" fails "(could not convert|no (viable|known) conversion).*losses|no matching function.*vrex_penalty" <<<"$reference_program$body vrex_penalty(device, there, q_there, {.grad_losses = losses}); }"
@@ -74,7 +99,7 @@ check "an output that is const" fails "could not convert|no (viable|known|matchi
 check "a vector of bool" fails "vector_like|no matching function" <<<"$reference_program$body std::vector<bool> bits; vrex_penalty(be, bits, q, {.value = scalar(&value)}); }"
 check "a backend without reduce_cols" fails "has_reduce" <<<"$reference_program$body vrex_penalty(incomplete, losses, q, {.value = scalar(&value)}); }"
 check "an override whose signature has drifted" fails "no matching function for call to .*override_for" <<<"$reference_program$drifted$body vrex_penalty(drifted, losses, q, {.value = scalar(&value)}); }"
-check "no backend chosen" fails "define CAUSALDPO_DEFAULT_BACKEND_EIGEN or CAUSALDPO_DEFAULT_BACKEND_REFERENCE" <<<'#include "causaldpo/default_backend.hpp"'
+check "no backend chosen" fails "define CAUSALDPO_DEFAULT_BACKEND_EIGEN, _XTENSOR or _REFERENCE" <<<'#include "causaldpo/default_backend.hpp"'
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]

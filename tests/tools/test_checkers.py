@@ -27,6 +27,7 @@ GOOD = {
     "include/causaldpo/preference/loss.hpp": LICENCE + "// A loss.\n#pragma once\n#include \"causaldpo/ops/sum.hpp\"\n",
     "backends/one/include/causaldpo/backends/one.hpp": LICENCE + "// One.\n#pragma once\n#include <Eigen/Core>\n",
     "backends/two/include/causaldpo/backends/two.hpp": LICENCE + "// Two.\n#pragma once\n",
+    "backends/host/include/causaldpo/backends/host/team.hpp": LICENCE + "// A team.\n#pragma once\n#include <omp.h>\n",
 }
 
 # (checker, file, old text, new text, a word of the message)
@@ -44,6 +45,8 @@ BROKEN = [
     ("layers", "include/causaldpo/ops/sum.hpp", "core/view", "core/no_such", "does not exist"),
     ("layers", "include/causaldpo/ops/sum.hpp", "core/view", "version", None),
     ("layers", "backends/one/include/causaldpo/backends/one.hpp", "<Eigen/Core>", "\"causaldpo/backends/two.hpp\"", "one another"),
+    ("layers", "backends/host/include/causaldpo/backends/host/team.hpp", "<omp.h>", "\"causaldpo/backends/two.hpp\"", "one another"),
+    ("layers", "backends/one/include/causaldpo/backends/one.hpp", "<Eigen/Core>", "\"causaldpo/backends/host/team.hpp\"", None),
     ("headers", "include/causaldpo/core/view.hpp", "SPDX", "SPDY", "licence"),
     ("headers", "include/causaldpo/core/view.hpp", "// The view.\n", "\n", "second line"),
     ("headers", "include/causaldpo/core/view.hpp", "#pragma once\n", "", "#pragma once"),

@@ -24,20 +24,20 @@ concept memory_space = requires { { S::host_accessible } -> std::convertible_to<
 template <class X>
 using view_of = decltype(as_view(std::declval<X&>()));
 
-/// A thing with a view of rank 1 or 2.
+/// A thing with a view of rank 1 or 2, or of either (`any_rank`, e.g. xt::xarray).
 /// Requires: `as_view(x)` compiles, in O(1), without a copy. The view is valid while `x` is.
 template <class X>
 concept tensor = requires { typename view_of<X>::space; };
 
-/// Models: view<T, 1>, std::vector, std::array, std::span, Eigen vectors. Not: std::vector<bool>, a list, a matrix,
+/// Models: view<T, 1>, std::vector, std::array, std::span, Eigen vectors, xt::xtensor<T, 1>. Not: std::vector<bool>, a list, a matrix,
 /// a column of a row-major matrix (its stride is not 1).
 template <class X>
-concept vector_like = tensor<X> && (view_of<X>::rank == 1);
+concept vector_like = tensor<X> && (view_of<X>::rank == 1 || view_of<X>::rank == any_rank);
 
-/// Models: view<T, 2>, row-major Eigen matrices, maps and blocks of rows. Not: a vector, a column-major matrix
+/// Models: view<T, 2>, row-major Eigen matrices, maps and blocks of rows, xt::xtensor<T, 2>. Not: a vector, a column-major matrix
 /// (Eigen's default: a compile error that says what to do).
 template <class X>
-concept matrix_like = tensor<X> && (view_of<X>::rank == 2);
+concept matrix_like = tensor<X> && (view_of<X>::rank == 2 || view_of<X>::rank == any_rank);
 
 /// The scalar of a tensor without const.
 template <class X>

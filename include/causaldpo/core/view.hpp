@@ -16,6 +16,10 @@ struct host_space {
   static constexpr bool host_accessible = true;
 };
 
+/// The `rank` of what becomes a vector or a matrix, whichever is asked for, because its number of dimensions is known only
+/// at run time.
+inline constexpr int any_rank = 0;
+
 /// Says how a foreign type becomes a view. A specialisation has `static auto view(X& x)`. See core/adapt.hpp.
 template <class X> struct adapt;
 

@@ -29,7 +29,7 @@ class negative_sampler {
   /// Errors: value_error for NaN and +inf.
   template <matrix_like M>
   static negative_sampler from_log_probabilities(M const& log_probabilities, double exponent = 1) {
-    auto const log_p = as_view(log_probabilities);
+    view<scalar_of<M> const, 2> const log_p = as_view(log_probabilities);
     negative_sampler s(log_p.rows(), log_p.cols(), exponent);
     for (index_t k = 0; k < log_p.rows(); ++k) {
       double largest = -math::infinity<double>();
@@ -50,7 +50,7 @@ class negative_sampler {
   /// Errors: value_error for a count that is not finite and >= 0.
   template <vector_like V>
   static negative_sampler from_counts(V const& counts, double exponent = 1) {
-    auto const n = as_view(counts);
+    view<scalar_of<V> const, 1> const n = as_view(counts);
     negative_sampler s(1, n.size(), exponent);
     double sum = 0;
     for (index_t y = 0; y < n.size(); ++y) {

@@ -5,13 +5,11 @@
 
 #include "causaldpo/backends/eigen/adapt.hpp"
 #include "causaldpo/backends/eigen/gemm.hpp"
-#include "causaldpo/backends/eigen/lane.hpp"
-#include "causaldpo/backends/eigen/override_batched_gemm.hpp"
-#include "causaldpo/backends/eigen/override_fused_linear_logps.hpp"
-#include "causaldpo/backends/eigen/override_mmd_penalty.hpp"
-#include "causaldpo/backends/eigen/threads.hpp"
-#include "causaldpo/concepts/backend.hpp"
-#include "causaldpo/detail/host_memory.hpp"
+#include "causaldpo/backends/eigen/pack.hpp"
+#include "causaldpo/backends/host/override_batched_gemm.hpp"
+#include "causaldpo/backends/host/override_fused_linear_logps.hpp"
+#include "causaldpo/backends/host/override_mmd_penalty.hpp"
+#include "causaldpo/backends/host/parallel_host.hpp"
 
 namespace causaldpo {
 
@@ -20,174 +18,25 @@ struct eigen_options {
   int threads = 0;  ///< 0: as many as OpenMP would use (OMP_NUM_THREADS, else every processor)
 };
 
-/// A backend in host memory for processors. Work is cut into blocks that depend on the extents alone; a team of
-/// threads is formed only where the work is long enough to pay for it, and never inside a parallel region of the
-/// caller. Everything but `gemm`, and what is built on products (fused_linear_logps, the mixtures), gives the same bits
-/// for every number of threads; these for a fixed number.
+namespace detail {
+/// Eigen's packets and Eigen's products.
+struct eigen_arithmetic {
+  template <class T>
+  using pack = eigen_pack<T>;
+  template <class T>
+  static void product(transpose ta, transpose tb, T alpha, view<T const, 2> a, view<T const, 2> b, T beta, view<T, 2> c) {
+    eigen_product(ta, tb, alpha, a, b, beta, c);
+  }
+};
+}  // namespace detail
+
+/// A backend in host memory for processors, whose packs and products are Eigen's. How work is split over threads, and which
+/// results depend on their number, stands at `detail::parallel_host`.
 /// One object serves one calling thread at a time; its scratch is kept between calls, so reuse the object.
-class eigen_backend : public detail::host_memory {
+class eigen_backend : public detail::parallel_host<detail::eigen_arithmetic> {
  public:
-  explicit eigen_backend(eigen_options const& options = {}) : team_(options.threads) {}
-
+  explicit eigen_backend(eigen_options const& options = {}) : parallel_host(options.threads) {}
   static constexpr char const* name() { return "eigen"; }
-  int threads() const { return team_.size(); }
-  /// The team, for replacements of whole algorithms.
-  detail::thread_team const& team() const { return team_; }
-
-  template <class T>
-  void copy(view<T, 1> destination, view<T const, 1> source) {
-    index_t const n = source.size();
-    team_.for_each(ceil_div(n, copy_block), [&](index_t b) {
-      index_t const first = b * copy_block;
-      std::copy_n(source.data() + first, std::min(copy_block, n - first), destination.data() + first);
-    });
-  }
-  template <class T>
-  void copy(view<T, 2> destination, view<T const, 2> source) {
-    index_t const rows = source.rows(), cols = source.cols(),
-                  step = std::max<index_t>(1, copy_block / std::max<index_t>(1, cols));
-    team_.for_each(ceil_div(rows, step), [&](index_t b) {
-      for (index_t i = b * step; i < std::min(rows, (b + 1) * step); ++i)
-        std::copy_n(source.data() + i * source.ld(), cols, destination.data() + i * destination.ld());
-    });
-  }
-
-  template <class F>
-  void launch(index_t n, F f) {
-    index_t const step = block_of(n, wants_lanes<F> ? 256 : 1);
-    if (n <= step) return detail::each_position(f, 0, n);
-    team_.for_each(ceil_div(n, step), [&](index_t b) { detail::each_position(f, b * step, std::min(n, (b + 1) * step)); });
-  }
-  template <class F>
-  void launch_2d(index_t rows, index_t cols, F f) {
-    if (rows <= 0 || cols <= 0) return;
-    index_t const wide = std::min(cols, cell_block), tall = std::max<index_t>(1, cell_block / wide);
-    index_t const across = ceil_div(cols, wide);
-    team_.for_each(ceil_div(rows, tall) * across, [&](index_t b) {
-      index_t const top = b / across * tall, left = b % across * wide;
-      for (index_t i = top; i < std::min(rows, top + tall); ++i)
-        detail::each_position_of_row(f, i, left, std::min(cols, left + wide));
-    });
-  }
-
-  template <class Map, class Fold, class U>
-  void reduce(index_t n, Map map, Fold fold, view<U, 1> out) {
-    out(0) = static_cast<U>(fold_all(
-        n, [&map](index_t i) { return map(i); }, fold));
-  }
-  /// Long rows, few of them, are each cut into blocks; otherwise a row is folded from left to right.
-  template <class Map, class Fold, class U>
-  void reduce_rows(index_t rows, index_t cols, Map map, Fold fold, view<U, 1> out) {
-    if (rows < 8 && cols > 4 * fold_block) {
-      for (index_t i = 0; i < rows; ++i)
-        out(i) = static_cast<U>(fold_all(
-            cols, [&map, i](index_t j) { return map(i, j); }, fold));
-      return;
-    }
-    index_t const step = std::max<index_t>(1, 1024 / std::max<index_t>(1, cols)) * 4;
-    team_.for_each(ceil_div(rows, step), [&](index_t b) {
-      for (index_t i = b * step; i < std::min(rows, (b + 1) * step); i += 4)
-        fold_rows(i, std::min<index_t>(4, rows - i), cols, map, fold, out);
-    });
-  }
-  /// Blocks of rows are folded apart where rows are many and columns few, then joined in order.
-  template <class Map, class Fold, class U>
-  void reduce_cols(index_t rows, index_t cols, Map map, Fold fold, view<U, 1> out) {
-    using carried = typename Fold::value_type;
-    if (cols <= 0) return;
-    index_t const tall =
-        cols >= 16 * strip || rows <= fold_block ? std::max<index_t>(rows, 1) : std::max(fold_block, ceil_div(rows, 64));
-    index_t const down = std::max<index_t>(1, ceil_div(rows, tall)), across = ceil_div(cols, strip);
-    auto const partial = allocate<carried>(down > 1 ? down * cols : 0);
-    team_.for_each(down * across, [&](index_t b) {
-      index_t const top = b / across * tall, left = b % across * strip, wide = std::min(strip, cols - left);
-      carried sums[strip];
-      for (index_t j = 0; j < wide; ++j) sums[j] = Fold::identity();
-      for (index_t i = top; i < std::min(rows, top + tall); ++i)
-        for (index_t j = 0; j < wide; ++j) sums[j] = fold(sums[j], static_cast<carried>(map(i, left + j)));
-      for (index_t j = 0; j < wide; ++j) {
-        if (down > 1)
-          partial.data()[b / across * cols + left + j] = sums[j];
-        else
-          out(left + j) = static_cast<U>(sums[j]);
-      }
-    });
-    if (down == 1) return;
-    for (index_t j = 0; j < cols; ++j) {
-      carried sum = partial.data()[j];
-      for (index_t d = 1; d < down; ++d) sum = fold(sum, partial.data()[d * cols + j]);
-      out(j) = static_cast<U>(sum);
-    }
-  }
-
-  template <real_scalar T>
-  void gemm(transpose ta, transpose tb, T alpha, view<T const, 2> a, view<T const, 2> b, T beta, view<T, 2> c) {
-    detail::eigen_gemm(team_, ta, tb, alpha, a, b, beta, c);
-  }
-
- private:
-  static constexpr index_t copy_block = 1 << 15;  // elements of a block of `copy`
-  static constexpr index_t cell_block = 2048;     // positions of a block of `launch_2d`
-  static constexpr index_t fold_block = 1024;     // terms folded into one partial result
-  static constexpr index_t strip = 32;            // columns that reduce_cols keeps in registers and L1
-
-  static constexpr index_t ceil_div(index_t a, index_t b) { return (a + b - 1) / b; }
-  /// Positions of a block of `launch`: a multiple of every pack's width, at least `least`, at most 64 blocks of
-  /// small work and blocks of 4096 positions for large work.
-  static constexpr index_t block_of(index_t n, index_t least) {
-    index_t const part = std::clamp<index_t>(ceil_div(n, 64), least, 4096);
-    return part < 64 ? part : ceil_div(part, 64) * 64;
-  }
-
-  /// Four quarters of [first, last) side by side, so that the fold's latency is hidden, then joined in order.
-  template <class Map, class Fold>
-  static auto fold_part(index_t first, index_t last, Map const& map, Fold const& fold) {
-    using carried = typename Fold::value_type;
-    index_t const quarter = (last - first) / 4;
-    carried s0 = Fold::identity(), s1 = Fold::identity(), s2 = Fold::identity(), s3 = Fold::identity();
-    for (index_t i = first; i < first + quarter; ++i) {
-      s0 = fold(s0, static_cast<carried>(map(i)));
-      s1 = fold(s1, static_cast<carried>(map(i + quarter)));
-      s2 = fold(s2, static_cast<carried>(map(i + 2 * quarter)));
-      s3 = fold(s3, static_cast<carried>(map(i + 3 * quarter)));
-    }
-    for (index_t i = first + 4 * quarter; i < last; ++i) s3 = fold(s3, static_cast<carried>(map(i)));
-    return fold(fold(s0, s1), fold(s2, s3));
-  }
-  template <class Map, class Fold>
-  auto fold_all(index_t n, Map const& map, Fold const& fold) {
-    using carried = typename Fold::value_type;
-    index_t const step = std::max(fold_block, ceil_div(n, 256)), blocks = ceil_div(n, step);
-    if (blocks <= 1) return fold_part(0, n, map, fold);
-    auto const partial = allocate<carried>(blocks);
-    team_.for_each(blocks, [&](index_t b) { partial.data()[b] = fold_part(b * step, std::min(n, (b + 1) * step), map, fold); });
-    carried sum = partial.data()[0];
-    for (index_t b = 1; b < blocks; ++b) sum = fold(sum, partial.data()[b]);
-    return sum;
-  }
-  template <class Map, class Fold, class U>
-  static void fold_rows(index_t i, index_t count, index_t cols, Map const& map, Fold const& fold, view<U, 1> out) {
-    using carried = typename Fold::value_type;
-    if (count == 4) {
-      carried s0 = Fold::identity(), s1 = Fold::identity(), s2 = Fold::identity(), s3 = Fold::identity();
-      for (index_t j = 0; j < cols; ++j) {
-        s0 = fold(s0, static_cast<carried>(map(i, j)));
-        s1 = fold(s1, static_cast<carried>(map(i + 1, j)));
-        s2 = fold(s2, static_cast<carried>(map(i + 2, j)));
-        s3 = fold(s3, static_cast<carried>(map(i + 3, j)));
-      }
-      out(i) = static_cast<U>(s0), out(i + 1) = static_cast<U>(s1), out(i + 2) = static_cast<U>(s2),
-      out(i + 3) = static_cast<U>(s3);
-      return;
-    }
-    for (index_t r = i; r < i + count; ++r) {
-      carried sum = Fold::identity();
-      for (index_t j = 0; j < cols; ++j) sum = fold(sum, static_cast<carried>(map(r, j)));
-      out(r) = static_cast<U>(sum);
-    }
-  }
-
-  detail::thread_team team_;
 };
 
 static_assert(backend<eigen_backend>);
@@ -197,29 +46,13 @@ template <>
 inline constexpr bool detail::compiled_apart<eigen_backend> = true;
 #endif
 
-// What this backend replaces (detail/dispatch.hpp). tests/backends holds each against `Op::generic`.
-
+// What this backend replaces (detail/dispatch.hpp), by the bodies in backends/host. tests/backends holds each against
+// `Op::generic`.
 template <>
 inline constexpr bool overrides<op::batched_gemm, eigen_backend> = true;
-template <real_scalar T>
-void override_for(op::batched_gemm, eigen_backend& be, detail::batched_gemm_args<T, host_space> const& args) {
-  detail::eigen_batched_gemm(be, args);
-}
-
 template <>
 inline constexpr bool overrides<op::fused_linear_logps, eigen_backend> = true;
-template <real_scalar T>
-void override_for(op::fused_linear_logps, eigen_backend& be, fused_linear_args<T, host_space> const& args,
-                  fused_linear_options const& options) {
-  detail::eigen_linear_head<eigen_backend, T>(be, args, options).run();
-}
-
 template <>
 inline constexpr bool overrides<op::mmd_penalty, eigen_backend> = true;
-template <real_scalar T, class F>
-void override_for(op::mmd_penalty, eigen_backend& be, detail::mmd_args<T, host_space> const& args,
-                  mmd_options_for<F> const& options) {
-  detail::eigen_mmd_penalty(be, args, options);
-}
 
 }  // namespace causaldpo

@@ -7,11 +7,9 @@
 #include <cstring>
 #include <type_traits>
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
 #include "causaldpo/backends/eigen/config.hpp"
+#include "causaldpo/backends/host/intrinsics.hpp"
+#include "causaldpo/backends/host/pack.hpp"
 #include "causaldpo/core/math.hpp"
 
 namespace causaldpo {
@@ -153,29 +151,14 @@ struct lane_math<eigen_pack<T, W>> {
     if constexpr (!traits::HasExp)
       return detail::each_element(x, [](T e) { return std::exp(e); });
     else {
-      pack y = eigen_exp(x);
-      mask const near_limit = negation(abs(x) <= pack(sizeof(T) == 4 ? T(87) : T(708)));  // also NaN
-      if (any(near_limit)) {
-        pack const half = eigen_exp(x * pack(T(0.5)));  // exp(x) = exp(x/2)^2, to the limits on both sides
-        y = select(near_limit, half * half, y);
-        y = select(is_nan(x), x, y);
-      }
-      return y;
+      return detail::exp_to_the_limits(x, eigen_exp);
     }
   }
   static pack log(pack x) {
     if constexpr (!traits::HasLog)
       return detail::each_element(x, [](T e) { return std::log(e); });
     else {
-      pack y = eigen_log(x);
-      pack const smallest(std::numeric_limits<T>::min());
-      mask const denormal = both(x > pack(T(0)), x < smallest);
-      if (any(denormal)) {
-        constexpr T scale = sizeof(T) == 4 ? T(0x1p32) : T(0x1p64),
-                    log_scale = (sizeof(T) == 4 ? 32 : 64) * T(0.6931471805599453094);
-        y = select(denormal, eigen_log(x * pack(scale)) - pack(log_scale), y);
-      }
-      return y;
+      return detail::log_with_denormals(x, eigen_log);
     }
   }
   /// x log(u) / (u - 1) with u = 1 + x rounded: the error of u cancels (Kahan).
@@ -217,6 +200,37 @@ struct lane_math<eigen_pack<T, W>> {
   static bits magnitude(pack x) { return reinterpret_cast<bits>(x.v) & std::numeric_limits<element_bits>::max(); }
   static pack eigen_exp(pack x) { return detail::from_packet<T, W>(Eigen::internal::pexp(detail::to_packet(x))); }
   static pack eigen_log(pack x) { return detail::from_packet<T, W>(Eigen::internal::plog(detail::to_packet(x))); }
+};
+
+/// The elements of an eigen_pack.
+template <class T, int W>
+struct pack_traits<eigen_pack<T, W>> {
+  using pack = eigen_pack<T, W>;
+  using mask = eigen_mask<T, W>;
+  static constexpr int width = W;
+
+  static pack load(T const* p) { return pack::load(p); }
+  static void store(T* p, pack x) { x.store(p); }
+  template <class F>
+  static pack generate(F const& f) {
+    pack x;
+    for (int w = 0; w < W; ++w) x.v[w] = f(w);
+    return x;
+  }
+  template <class F>
+  static pack generate_where(mask m, F const& f, pack x) {
+    for (int w = 0; w < W; ++w)
+      if (m[w]) x.v[w] = f(w);
+    return x;
+  }
+  template <class F>
+  static mask flags(F const& f) {
+    mask m{};
+    for (int w = 0; w < W; ++w) m.v[w] = f(w) ? -1 : 0;
+    return m;
+  }
+  static pack const& elements(pack const& x) { return x; }
+  static mask const& elements(mask const& m) { return m; }
 };
 
 }  // namespace causaldpo

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The algorithms that the Eigen backend replaces, each held against the generic body on the same backend: several
-// tiles, odd sizes, padded rows, one to three threads, the same bits twice, and bounded scratch.
-#include "causaldpo/backends/eigen.hpp"
+// The algorithms that the backends on threads of the host replace, each held against the generic body on the same
+// backend: several tiles, odd sizes, padded rows, one to three threads, the same bits twice, and bounded scratch.
+#pragma once
+
+#include "causaldpo/backends/host/parallel_host.hpp"
 #include "support/cell.hpp"
 #include "support/compare.hpp"
 #include "support/random.hpp"
@@ -10,7 +12,7 @@ namespace causaldpo::test {
 namespace {
 
 /// A head with every output; `pad` columns more in memory than in the matrices.
-template <class T>
+template <class Backend, class T>
 struct head_problem {
   index_t n, d, v, pad;
   bool with_bias, full;  // full: the statistics too
@@ -31,7 +33,7 @@ struct head_problem {
     bool operator==(outputs const&) const = default;
   };
   template <class Run>
-  outputs run(eigen_backend& be, fused_linear_options const& options, Run const& how) const {
+  outputs run(Backend& be, fused_linear_options const& options, Run const& how) const {
     auto size = [](index_t k) { return static_cast<std::size_t>(k); };
     outputs o{std::vector<T>(size(n)),
               std::vector<T>(size(n)),
@@ -58,20 +60,20 @@ struct head_problem {
     be.drop_watch(watch);
     return o;
   }
-  outputs generic(eigen_backend& be, fused_linear_options const& options) const {
+  outputs generic(Backend& be, fused_linear_options const& options) const {
     return run(be, options, [&be](auto const& a, auto const& o) { op::fused_linear_logps::generic(be, a, o); });
   }
-  outputs replaced(eigen_backend& be, fused_linear_options const& options) const {
+  outputs replaced(Backend& be, fused_linear_options const& options) const {
     return run(be, options, [&be](auto const& a, auto const& o) { override_for(op::fused_linear_logps{}, be, a, o); });
   }
 };
 
-template <class T>
-void check_head(head_problem<T> const& p, fused_linear_options const& options, int threads) {
+template <class Backend, class T>
+void check_head(head_problem<Backend, T> const& p, fused_linear_options const& options, int threads) {
   CAPTURE(p.n);
   CAPTURE(p.v);
   CAPTURE(threads);
-  eigen_backend be({.threads = threads});
+  Backend be({.threads = threads});
   auto const expected = p.generic(be, options), actual = p.replaced(be, options);
   double const allowed = tolerance<T>(p.d + p.n);
   CHECK(relative_error(actual.logps, expected.logps) < allowed);
@@ -88,32 +90,38 @@ void check_head(head_problem<T> const& p, fused_linear_options const& options, i
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("overrides: fused_linear_logps against its generic body", T, float, double) {
-  static_assert(overrides<op::fused_linear_logps, eigen_backend>);
+TEST_CASE_TEMPLATE("overrides: fused_linear_logps against its generic body", Cell, CAUSALDPO_TEST_CELLS) {
+  using B = typename Cell::backend;
+  using T = typename Cell::scalar;
+  static_assert(overrides<op::fused_linear_logps, B>);
   for (int threads : {1, 2, 3}) {
-    check_head<T>({1, 1, 1, 0, false, true}, {}, threads);
-    check_head<T>({37, 17, 129, 3, true, true}, {.row_tile = 16, .vocabulary_tile = 64}, threads);
-    check_head<T>({129, 33, 1031, 1, true, false},
-                  {.logit_softcap = 3, .temperature = 0.7, .row_tile = 64, .vocabulary_tile = 128}, threads);
-    check_head<T>({65, 20, 700, 0, false, true}, {.temperature = 2, .row_tile = 32}, threads);
-    check_head<T>({64, 8, 0, 2, false, false}, {}, threads);
-    check_head<T>({0, 8, 70, 2, true, true}, {}, threads);
+    check_head<B, T>({1, 1, 1, 0, false, true}, {}, threads);
+    check_head<B, T>({37, 17, 129, 3, true, true}, {.row_tile = 16, .vocabulary_tile = 64}, threads);
+    check_head<B, T>({129, 33, 1031, 1, true, false},
+                     {.logit_softcap = 3, .temperature = 0.7, .row_tile = 64, .vocabulary_tile = 128}, threads);
+    check_head<B, T>({65, 20, 700, 0, false, true}, {.temperature = 2, .row_tile = 32}, threads);
+    check_head<B, T>({64, 8, 0, 2, false, false}, {}, threads);
+    check_head<B, T>({0, 8, 70, 2, true, true}, {}, threads);
   }
-  check_head<T>({300, 24, 5003, 2, true, true}, {}, 2);  // logits of a chunk exceed what is kept: computed again
+  check_head<B, T>({300, 24, 5003, 2, true, true}, {}, 2);  // logits of a chunk exceed what is kept: computed again
 }
 
-TEST_CASE("overrides: fused_linear_logps needs bounded scratch for any number of threads") {
+TEST_CASE_TEMPLATE("overrides: fused_linear_logps needs bounded scratch for any number of threads", Cell, CAUSALDPO_TEST_CELLS) {
+  using B = typename Cell::backend;
+  using T = typename Cell::scalar;
   for (int threads : {1, 2, 16}) {
-    eigen_backend be({.threads = threads});
-    head_problem<float> const p(512, 64, 32000, 0, false, false);
+    B be({.threads = threads});
+    head_problem<B, T> const p(512, 64, 32000, 0, false, false);
     p.replaced(be, {});
     CHECK(be.scratch_peak() < std::size_t{8} << 20);
   }
 }
 
-TEST_CASE_TEMPLATE("overrides: mmd_penalty against its generic body, the same bits for every number of threads", T, float,
-                   double) {
-  static_assert(overrides<op::mmd_penalty, eigen_backend>);
+TEST_CASE_TEMPLATE("overrides: mmd_penalty against its generic body, the same bits for every number of threads", Cell,
+                   CAUSALDPO_TEST_CELLS) {
+  using B = typename Cell::backend;
+  using T = typename Cell::scalar;
+  static_assert(overrides<op::mmd_penalty, B>);
   index_t const many = sizeof(T) == 4 ? 1400 : 1000;  // more tiles than are kept
   for (auto const& size :
        {std::array<index_t, 4>{0, 3, 2, 0}, {1, 3, 2, 1}, {127, 5, 3, 2}, {129, 1, 1, 0}, {300, 17, 4, 3}, {many, 6, 2, 0}})
@@ -129,7 +137,7 @@ TEST_CASE_TEMPLATE("overrides: mmd_penalty against its generic body, the same bi
         std::vector<std::int64_t> pairs;
         bool operator==(outputs const&) const = default;
       };
-      auto run = [&](eigen_backend& be, auto const& how) {
+      auto run = [&](B& be, auto const& how) {
         outputs o{std::vector<T>(1), std::vector<T>(x.size(), T(7)), std::vector<T>(q.size()), std::vector<T>(2),
                   std::vector<std::int64_t>(1)};
         nan_watch const watch = be.open_watch({"op", nullptr, 0});
@@ -143,7 +151,7 @@ TEST_CASE_TEMPLATE("overrides: mmd_penalty against its generic body, the same bi
         return o;
       };
       auto const replaced = [](auto& be, auto const& a, auto const& o) { override_for(op::mmd_penalty{}, be, a, o); };
-      eigen_backend one({.threads = 1});
+      B one({.threads = 1});
       outputs const expected = run(one, [](auto&be, auto const&a, auto const&o) { op::mmd_penalty::generic(be, a, o); }),
                     actual = run(one, replaced);
       double const allowed = 4 * tolerance<T>(b + d);
@@ -153,7 +161,7 @@ TEST_CASE_TEMPLATE("overrides: mmd_penalty against its generic body, the same bi
       CHECK(relative_error(actual.bandwidths, expected.bandwidths) < allowed);
       CHECK(actual.pairs == expected.pairs);
       for (int threads : {1, 2, 3}) {
-        eigen_backend be({.threads = threads});
+        B be({.threads = threads});
         CHECK(run(be, replaced) == actual);
         std::size_t const before = be.allocations();
         CHECK(run(be, replaced) == actual);
@@ -163,12 +171,15 @@ TEST_CASE_TEMPLATE("overrides: mmd_penalty against its generic body, the same bi
     }
 }
 
-TEST_CASE_TEMPLATE("overrides: batched_gemm against its generic body, few large products and many small ones", T, float, double) {
-  static_assert(overrides<op::batched_gemm, eigen_backend>);
+TEST_CASE_TEMPLATE("overrides: batched_gemm against its generic body, few large products and many small ones", Cell,
+                   CAUSALDPO_TEST_CELLS) {
+  using B = typename Cell::backend;
+  using T = typename Cell::scalar;
+  static_assert(overrides<op::batched_gemm, B>);
   for (int threads : {1, 2, 3})
     for (auto [count, m, n, inner] :
          {std::array<index_t, 4>{1, 130, 140, 150}, {2, 90, 130, 200}, {400, 7, 5, 9}, {33, 50, 50, 32}}) {
-      eigen_backend be({.threads = threads});
+      B be({.threads = threads});
       random_source random(static_cast<std::uint64_t>(count + m));
       auto const a = random.normals<T>(count * m * inner), b = random.normals<T>(count * inner * n),
                  start = random.normals<T>(count * m * n);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// fused_linear_logps on the Eigen backend. Rows are taken in chunks of `row_tile`; of each chunk every thread has a
+// fused_linear_logps on threads of the host. Rows are taken in chunks of `row_tile`; of each chunk every thread has a
 // range of the vocabulary to itself, walks it in tiles that stay in its cache, and turns a tile of logits in place
 // into the slopes that both gradient products read. Rows of the weight's gradient thus belong to one thread.
 #pragma once
 
-#include "causaldpo/backends/eigen/gemm.hpp"
-#include "causaldpo/backends/eigen/softmax_rows.hpp"
+#include "causaldpo/backends/host/parallel_host.hpp"
+#include "causaldpo/backends/host/softmax_rows.hpp"
 #include "causaldpo/logprob/fused_linear_logps.hpp"
 
 namespace causaldpo::detail {
@@ -14,13 +14,14 @@ namespace causaldpo::detail {
 /// of a chunk, and logits that are kept for the gradients where a chunk's fit in `kept_bytes`.
 /// Scratch: at most `kept_bytes` of logits, and (threads + 1) row_tile D scalars, whatever V.
 template <class Backend, class T>
-class eigen_linear_head {
+class host_linear_head {
   using S = host_space;
   using moments_vector = view<softmax_moments, 1>;
+  using row_passes = softmax_rows<typename Backend::arithmetic::template pack<T>>;
   static constexpr index_t kept_bytes = 4 << 20;
 
  public:
-  eigen_linear_head(Backend& be, fused_linear_args<T, S> const& a, fused_linear_options const& o)
+  host_linear_head(Backend& be, fused_linear_args<T, S> const& a, fused_linear_options const& o)
       : be_(be), a_(a), o_(o), n_(a.hidden.rows()), d_(a.hidden.cols()), v_(a.weight.rows()), chunk_(std::min(n_, o.row_tile)) {
     // Ranges by the extents and the threads asked for, so that the same call gives the same bits.
     double const work = static_cast<double>(chunk_) * static_cast<double>(v_) * static_cast<double>(d_ + 16);
@@ -82,9 +83,9 @@ class eigen_linear_head {
     return {logits_ + part * chunk_ * tile_, r, c, c};
   }
   void fill(view<T, 2> tile, view<T, 2> h, index_t c0) const {
-    eigen_product<T>(transpose::no, transpose::yes, T(1), h, a_.weight.row_block(c0, tile.cols()), T(0), tile);
+    Backend::template product<T>(transpose::no, transpose::yes, T(1), h, a_.weight.row_block(c0, tile.cols()), T(0), tile);
   }
-  softmax_rows<T> row_pass(index_t c0, index_t c) const {
+  row_passes row_pass(index_t c0, index_t c) const {
     view<T const, 1> const bias = a_.bias.given() ? a_.bias.part(c0, c) : a_.bias;
     return {bias,
             c0,
@@ -102,7 +103,7 @@ class eigen_linear_head {
     for (index_t c0 = first_of(part); c0 < last; c0 += tile_) {
       view<T, 2> const tile = tile_of(part, r, c0, std::min(tile_, last - c0));
       fill(tile, h, c0);
-      softmax_rows<T> const pass = row_pass(c0, tile.cols());
+      row_passes const pass = row_pass(c0, tile.cols());
       for (index_t i = 0; i < r; ++i) {
         moments[i] = softmax_moments_fold{}(moments[i], pass.moments(tile.row(i)));
         index_t const target = a_.targets.at(r0 + i), column = target - c0;
@@ -119,7 +120,7 @@ class eigen_linear_head {
     for (index_t c0 = first; c0 < last; c0 += tile_) {
       index_t const c = std::min(tile_, last - c0);
       view<T, 2> const tile = tile_of(part, r, c0, c);
-      softmax_rows<T> const pass = row_pass(c0, c);
+      row_passes const pass = row_pass(c0, c);
       if (!keep_) fill(tile, h, c0);
       for (index_t i = 0; i < r; ++i) {
         index_t const column = a_.targets.at(r0 + i) - c0;
@@ -128,24 +129,31 @@ class eigen_linear_head {
           tile(i, column) = rows_[3][i] * rows_[4][i] * pass.shaping.template slope<T>(rows_[0][i]);
       }
       if (grad_h.given())
-        eigen_product<T>(transpose::no, transpose::no, T(1), tile, a_.weight.row_block(c0, c), c0 == first ? T(0) : T(1), grad_h);
+        Backend::template product<T>(transpose::no, transpose::no, T(1), tile, a_.weight.row_block(c0, c),
+                                     c0 == first ? T(0) : T(1), grad_h);
       if (a_.out.grad_weight.given())
-        eigen_product<T>(transpose::yes, transpose::no, T(1), tile, h, r0 == 0 ? T(0) : T(1),
-                         a_.out.grad_weight.row_block(c0, c));
+        Backend::template product<T>(transpose::yes, transpose::no, T(1), tile, h, r0 == 0 ? T(0) : T(1),
+                                     a_.out.grad_weight.row_block(c0, c));
       if (a_.out.grad_bias.given())
         for (index_t i = 0; i < r; ++i) {
           T const* const row = &tile(i, 0);
           for (index_t j = 0; j < c; ++j) sums_(c0 + j) += static_cast<accumulator>(row[j]);
         }
     }
-    if (first == last && grad_h.given()) eigen_map(grad_h).setZero();
+    if (first == last && grad_h.given())
+      for (index_t i = 0; i < r; ++i) std::fill_n(&grad_h(i, 0), d_, T(0));
   }
 
   /// grad_hidden of a chunk: the parts in order.
   void add_partials(index_t r0, index_t r) const {
-    auto to = eigen_map(a_.out.grad_hidden.row_block(r0, r));
-    to = eigen_map(view<T, 2>(partial_, r, d_));
-    for (index_t part = 1; part < parts_; ++part) to += eigen_map(view<T, 2>(partial_ + part * chunk_ * d_, r, d_));
+    for (index_t i = 0; i < r; ++i) {
+      T* const to = &a_.out.grad_hidden(r0 + i, 0);
+      std::copy_n(partial_ + i * d_, d_, to);
+      for (index_t part = 1; part < parts_; ++part) {
+        T const* const from = partial_ + (part * chunk_ + i) * d_;
+        for (index_t j = 0; j < d_; ++j) to[j] += from[j];
+      }
+    }
   }
 
   Backend& be_;
@@ -161,3 +169,13 @@ class eigen_linear_head {
 };
 
 }  // namespace causaldpo::detail
+
+namespace causaldpo {
+
+template <detail::parallel_host_backend B, real_scalar T>
+void override_for(op::fused_linear_logps, B& be, fused_linear_args<T, host_space> const& args,
+                  fused_linear_options const& options) {
+  detail::host_linear_head<B, T>(be, args, options).run();
+}
+
+}  // namespace causaldpo

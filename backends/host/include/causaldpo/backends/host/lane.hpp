@@ -2,21 +2,24 @@
 // The lane of a pack: W neighbouring positions. The same interface as scalar_lane (core/lane.hpp).
 #pragma once
 
-#include "causaldpo/backends/eigen/pack.hpp"
+#include "causaldpo/backends/host/pack.hpp"
 #include "causaldpo/core/lane.hpp"
 
 namespace causaldpo {
 
 /// Positions first() .. first() + width - 1, all of them in range.
-template <class T>
-class eigen_lane {
+template <class V>
+class pack_lane {
+  using elements = pack_traits<V>;
+  using T = typename lane_math<V>::scalar;
+
  public:
   using scalar = T;
-  using value = eigen_pack<T>;
-  using mask = typename value::mask;
-  static constexpr int width = value::width;
+  using value = V;
+  using mask = typename lane_math<V>::mask;
+  static constexpr int width = elements::width;
 
-  explicit eigen_lane(index_t first) : first_(first) {}
+  explicit pack_lane(index_t first) : first_(first) {}
   index_t first() const { return first_; }
 
   template <class U, class S>
@@ -25,7 +28,7 @@ class eigen_lane {
   }
   template <class S>
   void store(view<T, 1, S> v, value x) const {
-    x.store(v.data() + first_);
+    elements::store(v.data() + first_, x);
   }
   template <class U, class S>
   value load_column(view<U, 2, S> m, index_t column) const {
@@ -34,8 +37,9 @@ class eigen_lane {
   template <class S>
   void store_column(view<T, 2, S> m, index_t column, value x) const {
     T* const p = m.data() + first_ * m.ld() + column;
-    if (m.ld() == 1) return x.store(p);
-    for (int w = 0; w < width; ++w) p[w * m.ld()] = x[w];
+    if (m.ld() == 1) return elements::store(p, x);
+    auto const all = elements::elements(x);
+    for (int w = 0; w < width; ++w) p[w * m.ld()] = all[w];
   }
   template <class U, class S>
   value load_row(view<U, 2, S> m, index_t row) const {
@@ -43,38 +47,34 @@ class eigen_lane {
   }
   template <class S>
   void store_row(view<T, 2, S> m, index_t row, value x) const {
-    x.store(m.data() + row * m.ld() + first_);
+    elements::store(m.data() + row * m.ld() + first_, x);
   }
   template <class U, class S>
   value load_column_if(mask use, view<U, 2, S> m, index_t column, value otherwise) const {
     U* const p = m.data() + first_ * m.ld() + column;
-    for (int w = 0; w < width; ++w)
-      if (use[w]) otherwise.v[w] = static_cast<T>(p[w * m.ld()]);
-    return otherwise;
+    return elements::generate_where(
+        use, [p, ld = m.ld()](int w) { return static_cast<T>(p[w * ld]); }, otherwise);
   }
   template <class S>
   mask flags_column(view<std::uint8_t const, 2, S> m, index_t column) const {
     std::uint8_t const* const p = m.data() + first_ * m.ld() + column;
-    mask set{};
-    for (int w = 0; w < width; ++w) set.v[w] = p[w * m.ld()] != 0 ? -1 : 0;
-    return set;
+    return elements::flags([p, ld = m.ld()](int w) { return p[w * ld] != 0; });
   }
 
   static value broadcast(T x) { return value(x); }
   void note(nan_watch watch, int slot, mask bad, index_t stride = 1, index_t offset = 0) const {
     if (!lane_math<value>::any(bad)) return;
+    auto const all = elements::elements(bad);
     for (int w = 0; w < width; ++w)
-      if (bad[w]) watch.note(slot, (first_ + w) * stride + offset);
+      if (all[w]) watch.note(slot, (first_ + w) * stride + offset);
   }
 
  private:
   template <class U>
   static value gather(U* p, index_t stride) {
     if constexpr (std::is_same_v<std::remove_const_t<U>, T>)
-      if (stride == 1) return value::load(p);
-    value x;
-    for (int w = 0; w < width; ++w) x.v[w] = static_cast<T>(p[w * stride]);
-    return x;
+      if (stride == 1) return elements::load(p);
+    return elements::generate([p, stride](int w) { return static_cast<T>(p[w * stride]); });
   }
 
   index_t first_;
@@ -82,21 +82,25 @@ class eigen_lane {
 
 namespace detail {
 
+/// The lane of `Arithmetic::pack<T>` that a functor asks for.
+template <class Arithmetic, class F>
+using lane_for = pack_lane<typename Arithmetic::template pack<typename F::lane_scalar>>;
+
 /// f at the positions [first, last): packs, and scalars for what does not fill one.
-template <class F>
+template <class Arithmetic, class F>
 void each_position(F const& f, index_t first, index_t last) {
   if constexpr (wants_lanes<F>) {
-    using lane = eigen_lane<typename F::lane_scalar>;
+    using lane = lane_for<Arithmetic, F>;
     if constexpr (lane::width > 1)
       for (; first + lane::width <= last; first += lane::width) f(lane(first));
   }
   for (; first < last; ++first) call_at(f, first);
 }
 /// f(i, .) at the positions [first, last) of row i.
-template <class F>
+template <class Arithmetic, class F>
 void each_position_of_row(F const& f, index_t i, index_t first, index_t last) {
   if constexpr (wants_lanes<F>) {
-    using lane = eigen_lane<typename F::lane_scalar>;
+    using lane = lane_for<Arithmetic, F>;
     if constexpr (lane::width > 1)
       for (; first + lane::width <= last; first += lane::width) f(i, lane(first));
   }

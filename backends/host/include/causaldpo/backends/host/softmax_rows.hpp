@@ -5,16 +5,17 @@
 
 #include <algorithm>
 
-#include "causaldpo/backends/eigen/lane.hpp"
+#include "causaldpo/backends/host/lane.hpp"
 #include "causaldpo/core/watch.hpp"
 #include "causaldpo/logprob/logit_shaping.hpp"
 #include "causaldpo/logprob/softmax_moments.hpp"
 
 namespace causaldpo::detail {
 
-/// Passes over one row of a tile. A row of a tile is at most a few thousand logits and stays in L1 between passes.
-template <class T>
+/// Passes over one row of a tile, in packs V. A row of a tile is at most a few thousand logits and stays in L1 between passes.
+template <class V>
 struct softmax_rows {
+  using T = typename lane_math<V>::scalar;
   view<T const, 1> bias;  // of the tile's columns, optional
   index_t first_column;
   logit_shaping<T> shaping;
@@ -22,8 +23,9 @@ struct softmax_rows {
   nan_watch watch;
   int raised;
 
-  using pack = eigen_pack<T>;
-  static constexpr index_t width = pack::width;
+  using pack = V;
+  using elements = pack_traits<pack>;
+  static constexpr index_t width = elements::width;
   static constexpr index_t block = 32 * width;  // logits whose exponentials are added in T before they go to double
 
   /// Logits z become shaped logits y in place; the moments of the row.
@@ -38,7 +40,7 @@ struct softmax_rows {
       index_t const packed = first + (last - first) / width * width;
       partial_sums<pack> wide;
       for (index_t j = first; j < packed; j += width)
-        wide.add(pack::load(row.data() + j), pack(static_cast<T>(largest)), statistics);
+        wide.add(elements::load(row.data() + j), pack(static_cast<T>(largest)), statistics);
       partial_sums<T> narrow;
       for (index_t j = packed; j < last; ++j) narrow.add(row(j), static_cast<T>(largest), statistics);
       m.rest += total(wide.rest) + static_cast<accumulator>(narrow.rest);
@@ -60,29 +62,30 @@ struct softmax_rows {
     if (reshape && !plain()) shape(row);
     index_t const packed = row.size() / width * width;
     for (index_t j = 0; j < packed; j += width)
-      slope_of(pack::load(row.data() + j), largest, log_sum, scale).store(row.data() + j);
+      elements::store(row.data() + j, slope_of(elements::load(row.data() + j), largest, log_sum, scale));
     for (index_t j = packed; j < row.size(); ++j) row(j) = slope_of(row(j), largest, log_sum, scale);
   }
 
  private:
-  template <class V>
+  template <class U>
   struct partial_sums {
-    V rest = V(T(0)), weighted = V(T(0)), squares = V(T(0)), ties = V(T(0));
-    void add(V y, V largest, bool all) {
-      V const zero = V(T(0)), below = y - largest;
+    U rest = U(T(0)), weighted = U(T(0)), squares = U(T(0)), ties = U(T(0));
+    void add(U y, U largest, bool all) {
+      U const zero = U(T(0)), below = y - largest;
       auto const is_below = y < largest;
-      V const e = math::select<V>(is_below, math::exp<V>(below), zero);
+      U const e = math::select<U>(is_below, math::exp<U>(below), zero);
       rest += e;
-      ties += math::select<V>(is_below, zero, V(T(1)));
+      ties += math::select<U>(is_below, zero, U(T(1)));
       if (!all) return;
-      weighted += math::select<V>(e > zero, e * below, zero);
+      weighted += math::select<U>(e > zero, e * below, zero);
       squares += e * e;
     }
   };
 
   static accumulator total(pack x) {
     accumulator sum = 0;
-    for (int w = 0; w < pack::width; ++w) sum += static_cast<accumulator>(x[w]);
+    auto const all = elements::elements(x);
+    for (int w = 0; w < elements::width; ++w) sum += static_cast<accumulator>(all[w]);
     return sum;
   }
   /// Whether a logit is its own shaped logit.
@@ -94,35 +97,36 @@ struct softmax_rows {
     bool const as_it_is = plain();
     pack top(-math::infinity<T>());
     for (index_t j = 0; j < packed; j += width) {
-      pack const y = shaped(eigen_lane<T>(j), row, as_it_is);
+      pack const y = shaped(pack_lane<pack>(j), row, as_it_is);
       top = math::max<pack>(y, top);
     }
     T largest = -math::infinity<T>();
-    for (int w = 0; w < pack::width; ++w) largest = std::max(largest, top[w]);
+    auto const tops = elements::elements(top);
+    for (int w = 0; w < elements::width; ++w) largest = std::max(largest, tops[w]);
     for (index_t j = packed; j < row.size(); ++j) largest = math::max<T>(shaped(scalar_lane<T>(j), row, as_it_is), largest);
     return largest;
   }
   template <class L>
   auto shaped(L const& lane, view<T, 1> row, bool as_it_is) const {
-    using V = typename L::value;
-    V z = lane.load(row);
+    using U = typename L::value;
+    U z = lane.load(row);
     if (bias.given()) {
-      V const b = lane.load(bias);
-      lane.note(watch, 2, math::is_nan<V>(b), 1, first_column);
+      U const b = lane.load(bias);
+      lane.note(watch, 2, math::is_nan<U>(b), 1, first_column);
       z = z + b;
     }
-    lane.note(watch, raised, math::is_nan<V>(z));
+    lane.note(watch, raised, math::is_nan<U>(z));
     if (as_it_is) return z;
-    V const y = shaping.cap == T(0) && shaping.temperature == T(1) ? z : shaping.shaped(z);
+    U const y = shaping.cap == T(0) && shaping.temperature == T(1) ? z : shaping.shaped(z);
     lane.store(row, y);
     return y;
   }
-  template <class V>
-  V slope_of(V y, T largest, T log_sum, T scale) const {
-    V const zero = V(T(0)), m = V(largest), below = math::select<V>(y >= m, zero, y - m);
-    V const p = math::select<V>(y > V(-math::infinity<T>()), math::exp<V>(below - V(log_sum)), zero);
-    if (shaping.cap == T(0) && shaping.temperature == T(1)) return V(-scale) * p;
-    return math::select<V>(p > zero, V(-scale) * p * shaping.template slope<V>(y), zero);
+  template <class U>
+  U slope_of(U y, T largest, T log_sum, T scale) const {
+    U const zero = U(T(0)), m = U(largest), below = math::select<U>(y >= m, zero, y - m);
+    U const p = math::select<U>(y > U(-math::infinity<T>()), math::exp<U>(below - U(log_sum)), zero);
+    if (shaping.cap == T(0) && shaping.temperature == T(1)) return U(-scale) * p;
+    return math::select<U>(p > zero, U(-scale) * p * shaping.template slope<U>(y), zero);
   }
 };
 

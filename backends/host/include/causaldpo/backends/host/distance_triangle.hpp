@@ -4,8 +4,7 @@
 // does not depend on the threads.
 #pragma once
 
-#include "causaldpo/backends/eigen/gemm.hpp"
-#include "causaldpo/backends/eigen/pack.hpp"
+#include "causaldpo/backends/host/pack.hpp"
 #include "causaldpo/detail/host_memory.hpp"
 #include "causaldpo/invariance/bandwidths.hpp"
 
@@ -13,13 +12,13 @@ namespace causaldpo::detail {
 
 /// Tiles of the centred rows x. Where all of them fit `kept_bytes` they are computed once and kept.
 template <class Backend, class T>
-class eigen_distance_triangle {
+class host_distance_triangle {
   static constexpr index_t kept_bytes = 4 << 20;
 
  public:
   static constexpr index_t extent = distance_tile_extent;
 
-  eigen_distance_triangle(Backend& be, view<T const, 2> centred)
+  host_distance_triangle(Backend& be, view<T const, 2> centred)
       : be_(be),
         x_(centred),
         blocks_((centred.rows() + extent - 1) / extent),
@@ -55,7 +54,8 @@ class eigen_distance_triangle {
   }
 
  private:
-  using pack = eigen_pack<T>;
+  using pack = typename Backend::arithmetic::template pack<T>;
+  using elements = pack_traits<pack>;
   static constexpr index_t tile_size = extent * extent;
 
   template <class Pairing, class Body>
@@ -76,7 +76,7 @@ class eigen_distance_triangle {
   /// As refine_distance, but in T where nothing cancels.
   void fill(index_t top, index_t left, view<T, 2> t) const {
     view<T const, 2> const rows = x_.row_block(top, t.rows()), cols = x_.row_block(left, t.cols());
-    eigen_product<T>(transpose::no, transpose::yes, T(1), rows, cols, T(0), t);
+    Backend::template product<T>(transpose::no, transpose::yes, T(1), rows, cols, T(0), t);
     view<accumulator const, 1> const row_norms = norms_.vector().part(top, t.rows()),
                                      col_norms = norms_.vector().part(left, t.cols());
     T norms[extent];
@@ -85,14 +85,14 @@ class eigen_distance_triangle {
     for (index_t i = 0; i < t.rows(); ++i) {
       T* const row = &t(i, 0);
       T const norm = static_cast<T>(row_norms(i));
-      index_t const packed = t.cols() / pack::width * pack::width;
-      for (index_t j = 0; j < packed; j += pack::width) {
-        pack const scale = pack::load(norms + j) + pack(norm), d = scale - pack(T(2)) * pack::load(row + j);
+      index_t const packed = t.cols() / elements::width * elements::width;
+      for (index_t j = 0; j < packed; j += elements::width) {
+        pack const scale = elements::load(norms + j) + pack(norm), d = scale - pack(T(2)) * elements::load(row + j);
         auto const lost = math::negation<pack>(d > scale * pack(T(0.0625)));
         if (math::any<pack>(lost))
-          for (index_t c = j; c < j + pack::width; ++c) exact(i, c);
+          for (index_t c = j; c < j + elements::width; ++c) exact(i, c);
         else
-          d.store(row + j);
+          elements::store(row + j, d);
       }
       for (index_t j = packed; j < t.cols(); ++j) exact(i, j);
     }
@@ -108,8 +108,8 @@ class eigen_distance_triangle {
 
 /// As resolve_bandwidths: the exact median by its digits, counted by every thread in a histogram of its own.
 template <class Backend, class T>
-void eigen_bandwidths(Backend& be, eigen_distance_triangle<Backend, T>& x, index_t n, bandwidth_rule const& rule,
-                      view<accumulator, 1> scales, view<T, 1> used) {
+void host_bandwidths(Backend& be, host_distance_triangle<Backend, T>& x, index_t n, bandwidth_rule const& rule,
+                     view<accumulator, 1> scales, view<T, 1> used) {
   using S = host_space;
   std::int64_t const pairs = n * (n - 1) / 2;
   if (!rule.is_median() || pairs == 0) return be.launch(1, finish_bandwidths<T, S>{rule, {}, {}, 0, scales, used});

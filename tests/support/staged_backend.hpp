@@ -157,9 +157,10 @@ void override_for(Op, staged<Device>& be, Args const& args, Options const&... op
 template <class Device, class T>
 void override_for(op::batched_gemm, staged<Device>& be, detail::batched_gemm_args<T, host_space> const& a) {
   stage<Device> s(be.storage());
+  auto const as_row = []<class E>(E* data, index_t n) { return view<E, 1>(data, n); };
   auto const all = [&](auto const& m, index_t stride) {
     index_t const one = m.rows() > 0 && m.cols() > 0 ? (m.rows() - 1) * m.ld() + m.cols() : 0;
-    return s.vector(view(m.data(), a.count > 0 ? (a.count - 1) * stride + one : 0)).data();
+    return s.vector(as_row(m.data(), a.count > 0 ? (a.count - 1) * stride + one : 0)).data();
   };
   using S = typename Device::space;
   detail::run<op::batched_gemm>(be.device(),

@@ -134,8 +134,7 @@ void preference_loss(B& be, preference_batch<T, typename B::space> const& batch,
                      std::type_identity_t<preference_results<T, typename B::space>> results, Options const& options = {},
                      std::type_identity_t<view<T const, 1, typename B::space>> upstream = {}) {
   using S = typename B::space;
-  detail::preference_args<T, S> a{.batch = batch, .upstream = upstream};
-  a.out = {.loss = results.loss,
+  conditional_results<T, S> const out{.loss = results.loss,
            .loss_mean = results.loss_mean,
            .grad_chosen_logps = results.grad_chosen_logps,
            .grad_rejected_logps = results.grad_rejected_logps,
@@ -146,6 +145,7 @@ void preference_loss(B& be, preference_batch<T, typename B::space> const& batch,
            .pair_accuracy = results.pair_accuracy,
            .pair_counts = results.pair_counts,
            .pair_wins = results.pair_wins};
+  detail::preference_args<T, S> const a{.batch = batch, .upstream = upstream, .out = out};
   detail::visit_loss_option(options.loss, [&]<class Loss>(Loss const& loss) {
     detail::check_and_run_preference<B, T>(
         be, a,

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "app/engine.hpp"
 #include "app/held_out.hpp"
 #include "app/metrics.hpp"
 #include "app/serving.hpp"
@@ -78,7 +79,8 @@ TEST_CASE("evaluation: ranks, parts and weights by hand") {
   // Three items, scores 3 2 1 for everyone: item y has rank y.
   std::vector<test_case> const cases{{0.5, 0, 0, 0, 9, 0}, {0.5, 0, 2, 100, 9, 1}, {1, 1, 1, 50, 2, 1}};
   std::vector<std::int64_t> const counts{8, 1, 1};
-  evaluation_result const r = evaluate_ranking(cases, 3, counts, {"winter", "summer"}, true, [](std::span<test_case const> part, std::span<float> out) {
+  auto const on = make_engine();
+  evaluation_result const r = evaluate_ranking(*on, cases, 3, counts, {"winter", "summer"}, true, [](std::span<test_case const> part, std::span<float> out) {
     for (std::size_t i = 0; i < part.size(); ++i)
       for (std::size_t y = 0; y < 3; ++y) out[3 * i + y] = static_cast<float>(3 - y);
   });
@@ -97,7 +99,7 @@ TEST_CASE("evaluation: ranks, parts and weights by hand") {
   CHECK(r.worst.name == "summer");
   CHECK(r.worst.ndcg_10 == doctest::Approx((0.5 * third + second) / 1.5));
 
-  evaluation_result const none = evaluate_ranking({}, 3, counts, {}, false, [](std::span<test_case const>, std::span<float>) {});
+  evaluation_result const none = evaluate_ranking(*on, {}, 3, counts, {}, false, [](std::span<test_case const>, std::span<float>) {});
   CHECK(none.all.cases == 0);
   CHECK(none.all.ndcg_10 == 0);
 }

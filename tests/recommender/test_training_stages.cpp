@@ -70,14 +70,15 @@ TEST_CASE("supervised stage: the gradient of the loss agrees with finite differe
   batches.make(0, batch);
   dropout_draw const drop{0.2, {3, 2}, 1};
   std::vector<double> logps(batch.targets.size()), upstream(logps.size());
+  learn.place(batch);
   auto value = [&] {
-    supervised_gradient<reference_backend, double>(learn, batch, learn.forward(learn.w, batch, drop), logps, upstream);
+    supervised_gradient<reference_backend, double>(learn, learn.forward(learn.w, drop), logps, upstream);
     double sum = 0;
     for (double l : logps) sum -= l / static_cast<double>(logps.size());
     return sum;
   };
   value();
-  learn.backward(batch, drop);
+  learn.backward(drop);
   std::vector<double> const gradient(learn.grad.flat.data(), learn.grad.flat.data() + learn.grad.flat.size());
   CHECK(finite_difference_error(weights, gradient, value) < 1e-7);
 }
@@ -98,20 +99,21 @@ TEST_CASE("alignment stage: the gradient of the loss agrees with finite differen
     training_batch batch;
     batches.make(0, batch);
     pairs.draw(be, sampler, 0, batch);
-    pairs.score_reference(be, learn.forward(reference, batch, {}), reference);
-    pairs.find_offsets(be, batch, exposure);
+    learn.place(batch);
+    pairs.score_reference(be, learn.forward(reference, {}), reference);
+    pairs.find_offsets(be, learn.batch, placed_exposure<reference_backend>(be, exposure));
     dropout_draw const drop{0.2, {3, 2}, 1};
     alignment_options const o{.method = method, .beta = 0.7};
-    training_progress progress;
+    std::vector<double> numbers(step_report<reference_backend, double>::width);
     auto value = [&] {
-      pairs.score_policy(be, learn.forward(learn.w, batch, drop), learn.w);
-      pairs.differentiate(be, o, progress);
-      return progress.loss;
+      pairs.score_policy(be, learn.forward(learn.w, drop), learn.w);
+      pairs.differentiate(be, o, numbers);
+      return numbers[step_report<reference_backend, double>::loss];
     };
     value();
     pairs.carry_back(be, learn.hidden.matrix(batch.examples(), 4), learn.w, learn.grad_hidden.matrix(batch.examples(), 4),
                      learn.grad);
-    learn.backward(batch, drop);
+    learn.backward(drop);
     std::vector<double> const gradient(learn.grad.flat.data(), learn.grad.flat.data() + learn.grad.flat.size());
     CHECK(finite_difference_error(weights, gradient, value) < 1e-7);
   }

@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "app/environment_axis.hpp"
-#include "causaldpo/default_backend.hpp"
+#include "app/host_backend.hpp"
 #include "causaldpo/environment/gmm_em.hpp"
 #include "causaldpo/environment/gmm_initialize.hpp"
 
@@ -32,7 +32,7 @@ environment_axis cluster_axis(std::string const& covariate, std::span<double con
   if (!(scale > 0)) return axis;
   for (double& v : x) v = (v - mean) / scale;
 
-  causaldpo::default_backend backend;
+  host_backend backend;
   auto const rows = static_cast<causaldpo::index_t>(x.size()), k = static_cast<causaldpo::index_t>(clusters);
   causaldpo::gmm_mixture<double> mixture(causaldpo::covariance_kind::diag, k, 1);
   auto const data = causaldpo::matrix(x.data(), rows, 1);

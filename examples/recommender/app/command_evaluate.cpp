@@ -5,6 +5,7 @@
 #include <memory>
 #include <sstream>
 
+#include "app/engine_arguments.hpp"
 #include "app/judge.hpp"
 #include "app/serving_arguments.hpp"
 #include "data/test_set.hpp"
@@ -30,6 +31,7 @@ command add_evaluate(CLI::App& program) {
     std::string model, tests, json, test;
     log_options log;
     serving_arguments serving;
+    engine_arguments compute;
   };
   auto o = std::make_shared<options>();
   CLI::App* app = program.add_subcommand("evaluate", "judge a model on the interactions that were held out when it was trained");
@@ -39,7 +41,9 @@ command add_evaluate(CLI::App& program) {
   app->add_option("--tests", o->tests, "also judge on the exact tests of a simulation (tests.safetensors or its folder)");
   app->add_option("--json", o->json, "write the results here as JSON");
   o->serving.add(*app);
+  o->compute.add(*app);
   return [o] {
+    std::unique_ptr<engine> const on = o->compute.make();
     saved_model const model = load(o->model);
     std::size_t unknown_items = 0, missing = 0;
     interaction_log const log = align(read_and_report(o->log), model.item_ids, model.user_ids, unknown_items);
@@ -53,15 +57,14 @@ command add_evaluate(CLI::App& program) {
     }
     if (rows.test.empty()) throw data_error("there is nothing to judge on: no held-out interaction is in " + log.source);
     serving_options const serving = o->serving.resolve(model, o->log.columns);
-    causaldpo::default_backend backend;
     auto const histories = histories_without(log, rows.test);
-    evaluation_result const result = judge_rows(backend, model, log, histories, rows.test, serving);
-    nlohmann::json report = {{"model", o->model}, {"method", model.method}, {"serve", o->serving.mode}, {"kappa", kappa_of(serving, model.serving())},
+    evaluation_result const result = judge_rows(*on, model, log, histories, rows.test, serving);
+    nlohmann::json report = {{"model", o->model}, {"method", model.method}, {"backend", on->backend()}, {"serve", o->serving.mode}, {"kappa", kappa_of(serving, model.serving())},
                              {"held_out", result.to_json()}};
     std::cout << model.method << ", serve " << o->serving.mode << ", kappa " << kappa_of(serving, model.serving()) << '\n' << result.to_table();
     if (!o->tests.empty()) {
       exact_tests const tests = read_exact_tests(o->tests, log);
-      exact_result const exact = judge_exact(backend, model, log, histories, tests, serving, rows.test);
+      exact_result const exact = judge_exact(*on, model, log, histories, tests, serving, rows.test);
       std::cout << exact_table(exact);
       for (auto const& [name, part] : {std::pair{"id", &exact.in_distribution}, {"uniform", &exact.uniform}, {"new", &exact.shifted}})
         report["exact"][name] = {{"hr@10", part->hit_rate_10}, {"ndcg@10", part->ndcg_10}, {"hr@20", part->hit_rate_20}, {"ndcg@20", part->ndcg_20}, {"mrr@20", part->mrr}};

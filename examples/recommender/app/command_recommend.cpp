@@ -7,6 +7,7 @@
 #include <memory>
 #include <numeric>
 
+#include "app/engine_arguments.hpp"
 #include "app/judge.hpp"
 #include "app/serving_arguments.hpp"
 
@@ -48,6 +49,7 @@ command add_recommend(CLI::App& program) {
     std::size_t top = 10;
     log_options log;
     serving_arguments serving;
+    engine_arguments compute;
   };
   auto o = std::make_shared<options>();
   CLI::App* app = program.add_subcommand("recommend", "the best items for one user, those he has seen left out");
@@ -58,7 +60,9 @@ command add_recommend(CLI::App& program) {
   app->add_option("--top", o->top, "how many items")->check(CLI::PositiveNumber)->capture_default_str();
   app->add_option("--json", o->json, "write the list here as JSON");
   o->serving.add(*app);
+  o->compute.add(*app);
   return [o] {
+    std::unique_ptr<engine> const on = o->compute.make();
     saved_model const model = load(o->model);
     situation const at = o->log.path.empty() ? stored_situation(model, o->user) : read_situation(model, o->log, o->user);
     std::vector<std::int32_t> const& taken = at.history;
@@ -66,9 +70,8 @@ command add_recommend(CLI::App& program) {
     serving_options const serving = o->serving.resolve(model, o->log.columns);
     std::vector<std::vector<std::vector<float>>> const request{request_memberships(model.environments, at.now, at.circumstances)};
     std::vector<float> scores(model.environments.items());
-    causaldpo::default_backend backend;
     std::span<std::int32_t const> const history(taken);
-    served_scores(backend, model).score(std::span(&history, 1), serving, request, scores);
+    served_scores(*on, model).score(std::span(&history, 1), serving, request, scores);
     std::vector<std::int32_t> order(scores.size());
     std::iota(order.begin(), order.end(), 0);
     for (std::int32_t y : taken) scores[static_cast<std::size_t>(y)] = -std::numeric_limits<float>::infinity();

@@ -5,10 +5,10 @@
 #include <sstream>
 
 #include "app/commands.hpp"
+#include "app/engine_arguments.hpp"
 #include "app/judge.hpp"
 #include "app/training_run.hpp"
 #include "causaldpo/version.hpp"
-#include "training/alignment_stage.hpp"
 
 namespace recommender {
 namespace {
@@ -17,8 +17,8 @@ struct train_arguments {
   std::string method = "causaldpo", output, test, environments = "auto", negatives = "uniform", start;
   std::vector<std::string> covariates;
   std::optional<double> smoothing, strength;
-  int threads = 0;
   bool quiet = false;
+  engine_arguments compute;
   log_options log;
   train_options options;
 };
@@ -52,16 +52,9 @@ void add_arguments(CLI::App& app, train_arguments& a) {
   app.add_option("--windows", a.options.windows_per_user, "training windows of a user with a long history, for each epoch")->check(CLI::Range(1, 4096))->capture_default_str();
   app.add_option("--dropout", a.options.dropout, "on the input")->check(CLI::Range(0.0, 0.95))->capture_default_str();
   app.add_option("--batch", a.options.batch_sequences, "sequences in a step")->check(CLI::Range(1, 65536))->capture_default_str();
-  app.add_option("--threads", a.threads, "0: all cores")->check(CLI::Range(0, 1024))->capture_default_str();
-  app.add_option("--seed", a.options.seed, "of everything that is drawn: the same seed and threads give the same model")->capture_default_str();
+  a.compute.add(app);
+  app.add_option("--seed", a.options.seed, "of everything that is drawn: the same seed, backend and threads give the same model")->capture_default_str();
   app.add_flag("--quiet", a.quiet, "no progress");
-}
-
-/// The default backend with a number of threads, where it has any.
-template <class B = causaldpo::default_backend>
-std::unique_ptr<B> backend_with_threads(int threads) {
-  if constexpr (requires { B({.threads = threads}); }) return std::unique_ptr<B>(new B({.threads = threads}));
-  else return std::make_unique<B>();
 }
 
 std::optional<std::size_t> environment_count(std::string const& text) {
@@ -78,6 +71,7 @@ std::optional<std::size_t> environment_count(std::string const& text) {
 
 void run(train_arguments a) {
   auto const environments = environment_count(a.environments);
+  std::unique_ptr<engine> const on = a.compute.make();
   output_folder folder(a.output);
   interaction_log const log = read_and_report(a.log);
   training_data data = divide(log, a.test, a.log.columns, a.options.seed);
@@ -90,18 +84,16 @@ void run(train_arguments a) {
   a.options.alignment.method = a.method == "dpo" ? alignment_method::dpo : a.method == "sdpo" ? alignment_method::sdpo : alignment_method::causaldpo;
   a.options.alignment.popularity_exponent = a.negatives == "popularity" ? 1 : 0;
   a.options.alignment.strength = a.strength;
-  auto const backend_memory = backend_with_threads(a.threads);
-  causaldpo::default_backend& backend = *backend_memory;
   training_reporter report(a.quiet);
   saved_model model;
   if (a.start.empty()) {
-    model.net = train_supervised<causaldpo::default_backend, float>(backend, data.sequences, a.options, std::ref(report));
+    model.net = on->train_supervised(data.sequences, a.options, std::ref(report));
   } else {
     saved_model const start = load(a.start);
     if (start.method != "sft" || start.item_ids != log.item_ids) throw std::invalid_argument("--start " + a.start + " is no supervised model (method sft) of this log");
     model.net = start.net;
   }
-  if (a.method != "sft") model.net = align<causaldpo::default_backend, float>(backend, data.sequences, model.net, a.options, exposure_of(fitted, data.rows), std::ref(report));
+  if (a.method != "sft") model.net = on->align(data.sequences, model.net, a.options, exposure_of(fitted, data.rows), std::ref(report));
 
   model.method = a.method;
   model.beta = a.options.alignment.beta;
@@ -119,9 +111,9 @@ void run(train_arguments a) {
   model.circumstances = std::move(states.circumstances);
   model.now = states.now;
   model.held_out = held_out_to_csv(log, data.held_out);
-  model.training = {{"data", log.source}, {"seed", a.options.seed}, {"threads", a.threads}, {"backend", causaldpo::default_backend::name()},
+  model.training = {{"data", log.source}, {"seed", a.options.seed}, {"threads", a.compute.options.threads}, {"backend", on->backend()},
                     {"negatives", a.negatives}, {"tau", a.method == "causaldpo" ? a.options.alignment.tau() : 0}, {"stages", report.summary()}};
-  model.kappa_today = choose_kappa(model, log, data);
+  model.kappa_today = choose_kappa(*on, model, log, data);
   auto const& validation = model.training["validation"];
   if (!validation.is_null())
     std::cout << "validation (" << validation["users"] << " users): NDCG@10 " << validation["ndcg@10"] << " when today's exposure is put back at kappa " << model.kappa_today << '\n';

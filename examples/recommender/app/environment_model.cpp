@@ -7,8 +7,8 @@
 #include <iomanip>
 #include <sstream>
 
+#include "app/host_backend.hpp"
 #include "causaldpo/environment/exposure_model.hpp"
-#include "causaldpo/default_backend.hpp"
 #include "data/philox.hpp"
 
 namespace recommender {
@@ -33,7 +33,7 @@ exposure count_exposure(interaction_log const& log, std::span<std::int32_t const
   taken.reserve(rows.size());
   for (std::int32_t r : rows) taken.push_back(log.interactions[static_cast<std::size_t>(r)].item);
   exposure e{std::vector<float>(items), std::vector<float>(k * items), std::vector<float>(k)};
-  causaldpo::default_backend backend;
+  host_backend backend;
   auto const n = static_cast<causaldpo::index_t>(rows.size()), columns = static_cast<causaldpo::index_t>(k), v = static_cast<causaldpo::index_t>(items);
   causaldpo::exposure_model(backend, taken, causaldpo::matrix(q.data(), n, columns),
                             {.log_marginal = e.log_marginal, .log_conditional = causaldpo::matrix(e.log_conditional.data(), columns, v), .prior = e.prior},

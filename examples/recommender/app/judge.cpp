@@ -8,8 +8,6 @@
 #include <set>
 #include <sstream>
 
-#include "causaldpo/evaluation/expected_ranking_metrics.hpp"
-
 namespace recommender {
 namespace {
 
@@ -56,7 +54,7 @@ std::vector<std::vector<std::int32_t>> histories_without(interaction_log const& 
 
 void served_scores::score(std::span<history const> histories, serving_options const& serving, std::span<memberships const> requests, std::span<float> scores) {
   auto const n = static_cast<index_t>(histories.size()), v = model_.net.options.items;
-  scorer_.score(backend_, histories, causaldpo::matrix(scores.data(), n, v));
+  scorer_->score(histories, causaldpo::matrix(scores.data(), n, v));
   for (std::size_t i = 0; i < histories.size(); ++i) {
     serve(scores.subspan(i * static_cast<std::size_t>(v), static_cast<std::size_t>(v)), serving, model_.serving(),
           requests.empty() ? std::span<std::vector<float> const>() : std::span<std::vector<float> const>(requests[i]));
@@ -111,7 +109,7 @@ user_states states_of(environment_model const& model, interaction_log const& log
   return states;
 }
 
-evaluation_result judge_rows(causaldpo::default_backend& backend, saved_model const& model, interaction_log const& log,
+evaluation_result judge_rows(engine& on, saved_model const& model, interaction_log const& log,
                              std::span<std::vector<std::int32_t> const> histories, std::span<held_out_row const> rows, serving_options const& serving) {
   auto const items = model.environments.items();
   std::vector<std::vector<std::int32_t>> targets(log.users());
@@ -127,9 +125,9 @@ evaluation_result judge_rows(causaldpo::default_backend& backend, saved_model co
   std::vector<std::string> names;
   if (!model.environments.axes.empty())
     for (std::size_t k = 0; k < model.environments.axes[0].axis.environments(); ++k) names.push_back(model.environments.axes[0].axis.describe(k));
-  served_scores scores(backend, model);
+  served_scores scores(on, model);
   test_case const* const first = cases.data();
-  return evaluate_ranking(cases, items, model.item_counts, names, log.has_time, [&](std::span<test_case const> part, std::span<float> out) {
+  return evaluate_ranking(on, cases, items, model.item_counts, names, log.has_time, [&](std::span<test_case const> part, std::span<float> out) {
     std::vector<history> block;
     for (test_case const& c : part) block.emplace_back(histories[static_cast<std::size_t>(c.user)]);
     scores.score(block, serving, std::span(requests).subspan(static_cast<std::size_t>(part.data() - first), part.size()), out);
@@ -144,7 +142,7 @@ evaluation_result judge_rows(causaldpo::default_backend& backend, saved_model co
   });
 }
 
-exact_result judge_exact(causaldpo::default_backend& backend, saved_model const& model, interaction_log const& log,
+exact_result judge_exact(engine& on, saved_model const& model, interaction_log const& log,
                          std::span<std::vector<std::int32_t> const> histories, exact_tests const& tests, serving_options const& serving,
                          std::span<held_out_row const> requests) {
   std::size_t const items = model.environments.items(), rows = tests.rows();
@@ -157,7 +155,7 @@ exact_result judge_exact(causaldpo::default_backend& backend, saved_model const&
     block_q.push_back(q[static_cast<std::size_t>(user)].empty() ? request_memberships(model.environments, 0, "") : q[static_cast<std::size_t>(user)]);
   }
   std::vector<float> scores(rows * items), p(rows * items);
-  served_scores(backend, model).score(block, serving, block_q, scores);
+  served_scores(on, model).score(block, serving, block_q, scores);
   for (std::size_t r = 0; r < rows; ++r) exclude(std::span(scores).subspan(r * items, items), block[r]);
   auto const n = static_cast<index_t>(rows), v = static_cast<index_t>(items);
   auto const judged = [&](char const* name, std::vector<float> const& probabilities) {
@@ -165,18 +163,16 @@ exact_result judge_exact(causaldpo::default_backend& backend, saved_model const&
     for (std::size_t r = 0; r < rows; ++r)
       for (std::size_t c = 0; c < tests.columns(); ++c)
         if (tests.items[c] >= 0) p[r * items + static_cast<std::size_t>(tests.items[c])] = probabilities[r * tests.columns() + c];
-    std::vector<float> hit_rate(2), ndcg(2), mrr(2);
-    causaldpo::expected_ranking_metrics(backend, causaldpo::matrix(scores.data(), n, v), causaldpo::matrix(p.data(), n, v),
-                                        {.hit_rate = hit_rate, .ndcg = ndcg, .mrr = mrr});
+    expected_metrics const e = on.expect(causaldpo::matrix(scores.data(), n, v), causaldpo::matrix(p.data(), n, v));
     part_metrics m;
     m.name = name;
     m.cases = static_cast<std::int64_t>(rows);
     m.weight = static_cast<double>(rows);
-    m.hit_rate_10 = static_cast<double>(hit_rate[0]);
-    m.hit_rate_20 = static_cast<double>(hit_rate[1]);
-    m.ndcg_10 = static_cast<double>(ndcg[0]);
-    m.ndcg_20 = static_cast<double>(ndcg[1]);
-    m.mrr = static_cast<double>(mrr[1]);
+    m.hit_rate_10 = static_cast<double>(e.hit_rate[0]);
+    m.hit_rate_20 = static_cast<double>(e.hit_rate[1]);
+    m.ndcg_10 = static_cast<double>(e.ndcg[0]);
+    m.ndcg_20 = static_cast<double>(e.ndcg[1]);
+    m.mrr = static_cast<double>(e.mrr[1]);
     return m;
   };
   return {judged("in distribution", tests.id), judged("uniform exposure", tests.uniform), judged("new environment", tests.shifted)};

@@ -5,12 +5,11 @@
 #include <span>
 #include <vector>
 
+#include "app/engine.hpp"
 #include "app/held_out.hpp"
 #include "app/metrics.hpp"
 #include "app/saved_model.hpp"
-#include "causaldpo/default_backend.hpp"
 #include "data/exact_tests.hpp"
-#include "training/scoring.hpp"
 
 namespace recommender {
 
@@ -20,16 +19,15 @@ std::vector<std::vector<std::int32_t>> histories_without(interaction_log const& 
 /// Scores with the exposure term of a way of serving added; -inf for items that were never trained on.
 class served_scores {
  public:
-  served_scores(causaldpo::default_backend& backend, saved_model const& model) : backend_(backend), model_(model), scorer_(backend, model.net) {}
+  served_scores(engine& on, saved_model const& model) : model_(model), scorer_(on.scorer(model.net)) {}
 
   /// scores [histories, V]; `memberships[i]` of history i (one vector for each axis), read for `today` only.
   void score(std::span<std::span<std::int32_t const> const> histories, serving_options const& serving,
              std::span<std::vector<std::vector<float>> const> memberships, std::span<float> scores);
 
  private:
-  causaldpo::default_backend& backend_;
   saved_model const& model_;
-  scorer<causaldpo::default_backend, float> scorer_;
+  std::unique_ptr<catalogue_scorer> scorer_;
 };
 
 /// The memberships of a request: its time, and the values of the other covariates in `circumstances` (tab-separated).
@@ -45,14 +43,14 @@ struct user_states {
 user_states states_of(environment_model const& model, interaction_log const& log);
 
 /// Ranks the rows over the full catalogue. The user's history, and his other rows among them, are no candidates.
-evaluation_result judge_rows(causaldpo::default_backend& backend, saved_model const& model, interaction_log const& log,
+evaluation_result judge_rows(engine& on, saved_model const& model, interaction_log const& log,
                              std::span<std::vector<std::int32_t> const> histories, std::span<held_out_row const> rows, serving_options const& serving);
 
 /// HR and NDCG at 10 and 20 and MRR as expectations under exact probabilities.
 struct exact_result {
   part_metrics in_distribution, uniform, shifted;
 };
-exact_result judge_exact(causaldpo::default_backend& backend, saved_model const& model, interaction_log const& log,
+exact_result judge_exact(engine& on, saved_model const& model, interaction_log const& log,
                          std::span<std::vector<std::int32_t> const> histories, exact_tests const& tests, serving_options const& serving,
                          std::span<held_out_row const> requests);
 

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "app/commands.hpp"
-#include "causaldpo/default_backend.hpp"
+#include "app/engine.hpp"
 #include "causaldpo/version.hpp"
 
 int main(int argc, char** argv) {
   CLI::App program{"A generative recommender trained with CausalDPO: recommendations that survive a change of exposure."};
-  program.set_version_flag("--version", std::string("recommender ") + causaldpo::version + ", backend " + causaldpo::default_backend::name());
+  program.set_version_flag("--version", std::string("recommender ") + causaldpo::version + ", backends " + recommender::engine_list() + " (default " + recommender::default_engine() + ")");
   program.require_subcommand(1);
   std::vector<std::pair<CLI::App*, recommender::command>> commands;
   auto const add = [&](recommender::command (*adder)(CLI::App&)) {

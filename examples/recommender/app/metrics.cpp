@@ -8,7 +8,6 @@
 #include <sstream>
 
 #include "causaldpo/evaluation/ranking_metrics.hpp"
-#include "causaldpo/default_backend.hpp"
 
 namespace recommender {
 namespace {
@@ -61,7 +60,7 @@ std::vector<std::int64_t> popularity_groups(std::span<std::int64_t const> item_c
   return group;
 }
 
-evaluation_result evaluate_ranking(std::span<test_case const> cases, std::size_t items, std::span<std::int64_t const> item_counts,
+evaluation_result evaluate_ranking(engine& on, std::span<test_case const> cases, std::size_t items, std::span<std::int64_t const> item_counts,
                                    std::vector<std::string> const& environment_names, bool has_time, score_block const& score) {
   evaluation_result result;
   result.all.name = "all";
@@ -80,7 +79,6 @@ evaluation_result evaluate_ranking(std::span<test_case const> cases, std::size_t
   }
   double const span = last > first ? last - first : 1;
 
-  causaldpo::default_backend backend;
   std::size_t const block = std::max<std::size_t>(1, block_bytes / (sizeof(float) * std::max<std::size_t>(items, 1)));
   auto const v = static_cast<index_t>(items);
   std::vector<float> scores;
@@ -91,7 +89,7 @@ evaluation_result evaluate_ranking(std::span<test_case const> cases, std::size_t
     std::vector<std::int32_t> targets;
     for (test_case const& c : part) targets.push_back(c.target);
     std::vector<std::int64_t> ranks(part.size());
-    causaldpo::ranking_metrics(backend, causaldpo::matrix(scores.data(), static_cast<index_t>(part.size()), v), targets, {.ranks = ranks});
+    on.rank(causaldpo::matrix(scores.data(), static_cast<index_t>(part.size()), v), targets, ranks);
     for (std::size_t i = 0; i < part.size(); ++i) {
       test_case const& c = part[i];
       auto const slice = static_cast<std::size_t>(static_cast<double>(groups) * (c.timestamp - first) / span);

@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "app/engine.hpp"
 #include "data/interaction_log.hpp"
 
 namespace recommender {
@@ -52,7 +53,7 @@ std::vector<std::int64_t> popularity_groups(std::span<std::int64_t const> item_c
 using score_block = std::function<void(std::span<test_case const>, std::span<float>)>;
 
 /// Ranks every case in blocks, so that the scores of all users never lie in memory at once.
-evaluation_result evaluate_ranking(std::span<test_case const> cases, std::size_t items, std::span<std::int64_t const> item_counts,
+evaluation_result evaluate_ranking(engine& on, std::span<test_case const> cases, std::size_t items, std::span<std::int64_t const> item_counts,
                                    std::vector<std::string> const& environment_names, bool has_time, score_block const& score);
 
 }  // namespace recommender

@@ -6,8 +6,8 @@
 #include <stdexcept>
 #include <unordered_map>
 
+#include "app/host_backend.hpp"
 #include "causaldpo/environment/exposure_model.hpp"
-#include "causaldpo/default_backend.hpp"
 
 namespace recommender {
 
@@ -70,7 +70,7 @@ std::vector<float> forecast_exposure(std::span<std::string const> item_ids, std:
   }
   if (known == 0) throw data_error(counts.source + " has no item of the training log: it says nothing about its exposure");
   std::vector<float> conditional(item_ids.size());
-  causaldpo::default_backend backend;
+  host_backend backend;
   auto const n = static_cast<causaldpo::index_t>(items.size()), v = static_cast<causaldpo::index_t>(item_ids.size());
   causaldpo::exposure_model(backend, items, causaldpo::matrix(q.data(), n, 1), {.log_conditional = causaldpo::matrix(conditional.data(), 1, v)},
                             {.item_count = v, .smoothing = smoothing}, weights);

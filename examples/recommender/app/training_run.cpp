@@ -106,20 +106,19 @@ void training_reporter::operator()(training_progress const& p) {
 
 nlohmann::json training_reporter::summary() const { return state_->summary; }
 
-double choose_kappa(saved_model& model, interaction_log const& log, training_data const& data) {
+double choose_kappa(engine& on, saved_model& model, interaction_log const& log, training_data const& data) {
   std::vector<held_out_row> rows = data.held_out.validation;
   if (rows.size() > most_validation_users) rows.resize(most_validation_users);
   if (rows.empty()) return 0;
   std::vector<held_out_row> hidden = data.held_out.validation;
   hidden.insert(hidden.end(), data.held_out.test.begin(), data.held_out.test.end());
   auto const histories = histories_without(log, hidden);
-  causaldpo::default_backend backend;
   double best = 0, best_ndcg = -1;
   for (double kappa : kappa_grid) {
     serving_options serving;
     serving.mode = serve_mode::today;
     serving.kappa = kappa;
-    double const ndcg = judge_rows(backend, model, log, histories, rows, serving).all.ndcg_10;
+    double const ndcg = judge_rows(on, model, log, histories, rows, serving).all.ndcg_10;
     if (ndcg > best_ndcg) {
       best = kappa;
       best_ndcg = ndcg;

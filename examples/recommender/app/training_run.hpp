@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "app/engine.hpp"
 #include "app/environment_model.hpp"
 #include "app/held_out.hpp"
 #include "app/saved_model.hpp"
@@ -44,6 +45,6 @@ class training_reporter {
 
 /// The kappa of {0, 0.15, 0.3, 0.4, 0.5, 0.75, 1} with the best NDCG@10 on the validation interactions when today's exposure is
 /// put back: plain validation is the right criterion for today's traffic, and for nothing else.
-double choose_kappa(saved_model& model, interaction_log const& log, training_data const& data);
+double choose_kappa(engine& on, saved_model& model, interaction_log const& log, training_data const& data);
 
 }  // namespace recommender

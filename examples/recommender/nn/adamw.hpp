@@ -69,7 +69,7 @@ struct clip_kernel {
 /// The moments of one model's parameters; `step` moves the parameters against a gradient.
 template <causaldpo::backend B, causaldpo::real_scalar T>
 class adamw {
-  using scratch = decltype(std::declval<B&>().template allocate<T>(0));
+  using scratch = scratch_of<B, T>;
 
  public:
   adamw(B& be, model_options const& model, adamw_options const& options)
@@ -108,7 +108,7 @@ class adamw {
   adamw_options options_;
   std::vector<parameter_entry> table_;
   scratch first_, second_, scale_;
-  decltype(std::declval<B&>().template allocate<double>(0)) squares_;
+  scratch_of<B, double> squares_;
   double steps_ = 0;
 };
 

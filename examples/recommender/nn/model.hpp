@@ -32,7 +32,7 @@ struct add_kernel {
 template <causaldpo::backend B, causaldpo::real_scalar T>
 class model {
   using S = typename B::space;
-  using scratch = decltype(std::declval<B&>().template allocate<T>(0));
+  using scratch = scratch_of<B, T>;
 
  public:
   model(B& be, model_options const& options, index_t max_rows) : options_(options), max_rows_(max_rows) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <type_traits>
+#include <utility>
 
 #include "causaldpo/concepts/backend.hpp"
 
@@ -19,5 +20,9 @@ template <class T, class B>
 using out_matrix = std::type_identity_t<causaldpo::view<T, 2, typename B::space>>;
 template <class T, class B>
 using out_vector = std::type_identity_t<causaldpo::view<T, 1, typename B::space>>;
+
+/// What a backend's `allocate<T>` returns.
+template <class B, class T>
+using scratch_of = decltype(std::declval<B&>().template allocate<T>(0));
 
 }  // namespace recommender

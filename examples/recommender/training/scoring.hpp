@@ -3,8 +3,11 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <span>
+#include <vector>
 
+#include "nn/mirror.hpp"
 #include "nn/model.hpp"
 #include "training/options.hpp"
 #include "training/rows.hpp"
@@ -23,18 +26,32 @@ class scorer {
   scorer(B& be, trained_model<T> const& trained)
       : trained_(trained),
         net_(be, trained.options, block * trained.context),
-        w_(trained.options, trained.weights),
-        hidden_(be.template allocate<T>(block * trained.options.dim)) {}
+        weights_(be, trained.weights),
+        w_(trained.options, weights_.view()),
+        hidden_(be.template allocate<T>(block * trained.options.dim)),
+        placed_tokens_(be, block * trained.context),
+        placed_last_(be, block) {
+    if constexpr (!in_host_memory<B>) scores_.emplace(be.template allocate<T>(block * trained.options.items));
+  }
 
   /// scores_uy = h_u . items_y + item_bias_y, of the last output h_u after the most recent `context` items of history u, oldest
-  /// first. An empty history scores by the bias alone. scores is [histories, V]. Items of the history are scored like any other.
-  void score(B& be, std::span<history const> histories, out_matrix<T, B> scores) {
-    auto const count = static_cast<index_t>(histories.size());
-    causaldpo::detail::expect_shape("score", "scores", scores, count, trained_.options.items, "histories x items");
-    for (index_t first = 0; first < count; first += block)
-      score_block(be,
-                  histories.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(std::min(block, count - first))),
-                  scores.row_block(first, std::min(block, count - first)));
+  /// first. An empty history scores by the bias alone. scores is [histories, V], in the host's memory. Items of the history are
+  /// scored like any other.
+  void score(B& be, std::span<history const> histories, std::type_identity_t<causaldpo::view<T, 2>> scores) {
+    auto const count = static_cast<index_t>(histories.size()), v = trained_.options.items;
+    causaldpo::detail::expect_shape("score", "scores", scores, count, v, "histories x items");
+    for (index_t first = 0; first < count; first += block) {
+      index_t const n = std::min(block, count - first);
+      auto const part = histories.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(n));
+      if constexpr (in_host_memory<B>) {
+        score_block(be, part, scores.row_block(first, n));
+      } else {
+        out_matrix<T, B> const made = scores_->matrix(n, v);
+        score_block(be, part, made);
+        be.copy(scores.row_block(first, n), in_matrix<T, B>(made));
+      }
+    }
+    be.synchronize();
   }
 
  private:
@@ -49,9 +66,11 @@ class scorer {
       std::copy(recent.begin(), recent.end(), tokens_.begin() + static_cast<std::ptrdiff_t>(u * length));
       if (!recent.empty()) last_[u] = static_cast<std::int32_t>(u * length + recent.size() - 1);
     }
-    auto const h = net_.forward(be, w_, {count, static_cast<index_t>(length), tokens_});
+    placed_tokens_.place(be, tokens_, out_);
+    placed_last_.place(be, last_, out_);
+    auto const h = net_.forward(be, w_, {count, static_cast<index_t>(length), placed_tokens_.view()});
     out_matrix<T, B> const users = hidden_.matrix(count, h.cols());
-    be.launch_2d(count, h.cols(), spread_rows_kernel<T, S>{h, last_, users});
+    be.launch_2d(count, h.cols(), spread_rows_kernel<T, S>{h, placed_last_.view(), users});
     linear_head(be, users, scores);
   }
   void linear_head(B& be, in_matrix<T, B> users, out_matrix<T, B> scores) {
@@ -61,9 +80,13 @@ class scorer {
 
   trained_model<T> const& trained_;
   model<B, T> net_;
+  mirror<B, T const> weights_;
   model_parameters<T const, S> w_;
-  decltype(std::declval<B&>().template allocate<T>(0)) hidden_;
+  scratch_of<B, T> hidden_;
   std::vector<std::int32_t> tokens_, last_;
+  mirror<B, std::int32_t const> placed_tokens_, placed_last_;
+  std::optional<scratch_of<B, T>> scores_;  ///< of a block, where the host's own memory will not do
+  outbox out_;
 };
 
 }  // namespace recommender

@@ -15,10 +15,10 @@ struct operation_list {};
 
 namespace op {
 /// The operations of the library that run on a backend. One added here is in every backend's library.
-using all = detail::operation_list<adjusted_loss, batched_gemm, build_preference_pairs, causal_dpo_objective, conditional_preference,
-                                   expected_ranking_metrics, exposure_model, fused_linear_logps, gmm_em, gmm_initialize,
-                                   gmm_posterior, mmd_penalty, preference_loss, preference_metrics, ranking_metrics,
-                                   sample_environments, sample_negatives, soft_assignment, vrex_penalty>;
+using all = detail::operation_list<adjusted_loss, batched_gemm, build_preference_pairs, causal_dpo_objective,
+                                   conditional_preference, expected_ranking_metrics, exposure_model, fused_linear_logps, gmm_em,
+                                   gmm_initialize, gmm_posterior, mmd_penalty, preference_loss, preference_metrics,
+                                   ranking_metrics, sample_environments, sample_negatives, soft_assignment, vrex_penalty>;
 }  // namespace op
 
 namespace detail {
@@ -63,8 +63,10 @@ struct call_at {
     using operation = typename list_entry_at<Operation, op::all>::type;
     if constexpr (!std::is_void_v<operation>) {
       using found = typename list_entry_at<Index, typename operation::template calls<U, typename Backend::space>>::type;
-      if constexpr (!std::is_void_v<found>) return std::type_identity<typename bind_call<operation, Backend, found>::type>{};
-      else return std::type_identity<no_call<Backend, Operation, Index, U>>{};
+      if constexpr (!std::is_void_v<found>)
+        return std::type_identity<typename bind_call<operation, Backend, found>::type>{};
+      else
+        return std::type_identity<no_call<Backend, Operation, Index, U>>{};
     } else {
       return std::type_identity<no_call<Backend, Operation, Index, U>>{};
     }

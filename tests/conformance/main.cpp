@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
   CLI::App app{
       "Runs golden cases through causaldpo and compares.\nPrints `ok NAME`, `FAIL NAME: why` or `skip NAME: why` for each case, "
       "then the counts.\n"
-      "Exit status: 0 if nothing failed, 1 if something did, 2 for a wrong call.",
+      "Exit status: 0 if nothing failed, 1 if something did, 2 for a wrong call, 77 if the backend cannot run on this machine.",
       "conformance"};
   app.add_option("--backend", request.backend, "what runs the operations: " + backends)->capture_default_str();
   app.add_option("--scalar", scalar, "f64 or f32")->capture_default_str()->check(CLI::IsMember({"f64", "f32"}));
@@ -36,7 +36,8 @@ int main(int argc, char** argv) {
     request.scalar = scalar == "f64" ? scalar_kind::f64 : scalar_kind::f32;
     run_counts const n = run_cases(request, std::cout);
     std::cout << n.passed << " passed, " << n.failed << " failed, " << n.skipped << " skipped" << std::endl;
-    return n.failed == 0 ? 0 : 1;
+    if (!n.missing.empty()) std::cout << "skipped: " << n.missing << std::endl;
+    return n.failed > 0 ? 1 : n.missing.empty() ? 0 : 77;
   } catch (CLI::ParseError const& e) {
     return app.exit(e) == 0 ? 0 : 2;
   } catch (std::exception const& e) {

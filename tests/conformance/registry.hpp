@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 
 #include "conformance/compare.hpp"
@@ -19,6 +20,11 @@ enum class scalar_kind { f64, f32 };
 
 /// Runs one case and says how it went; throws what the operation throws.
 using case_runner = std::function<comparison(golden_case const&)>;
+
+/// The backend is in this build and cannot run on this machine.
+struct backend_missing : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 /// The name under which an adapter is found.
 struct registry_key {
@@ -42,6 +48,8 @@ using adapter = void (*)(B& backend, case_inputs<B, T>& in, case_outputs<B, T>& 
 /// Runs an adapter on a fresh backend; then nothing in the case may be unread, changed or different.
 template <backend B, real_scalar T>
 comparison run_case(golden_case const& c, adapter<B, T> call) {
+  if constexpr (requires { B::missing(); })
+    if (char const* why = B::missing()) throw backend_missing(why);
   B be;
   case_inputs<B, T> in(c);
   case_outputs<B, T> out(c);

@@ -83,6 +83,10 @@ void run_file(fs::path const& file, run_request const& request, std::vector<std:
     if (!result.ok) return p.fail(c.name, result.detail);
     p.log << "ok " << c.name << std::endl;
     ++p.counts.passed;
+  } catch (backend_missing const& e) {
+    p.log << "skip " << c.name << ": " << e.what() << std::endl;
+    ++p.counts.skipped;
+    p.counts.missing = e.what();
   } catch (case_error const& e) {
     p.fail(c.name, e.what());
   } catch (std::exception const& e) {

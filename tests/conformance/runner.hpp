@@ -22,6 +22,7 @@ struct run_request {
 
 struct run_counts {
   int passed = 0, failed = 0, skipped = 0;
+  std::string missing{};  ///< why the backend cannot run on this machine; empty if it can
 };
 
 /// Writes `ok NAME`, `FAIL NAME: why` or `skip NAME: why` for each case (docs/conformance.md). Finding no case, or none of

@@ -13,6 +13,6 @@ inline constexpr bool compiles_own_functors<staged<cuda_backend>> = false;  // n
 
 TYPE_TO_STRING_AS("cuda/f32", causaldpo::test::cell<causaldpo::test::staged<causaldpo::cuda_backend>, float>);
 TYPE_TO_STRING_AS("cuda/f64", causaldpo::test::cell<causaldpo::test::staged<causaldpo::cuda_backend>, double>);
-#define CAUSALDPO_TEST_CELLS                                             \
+#define CAUSALDPO_TEST_CELLS                                                       \
   causaldpo::test::cell<causaldpo::test::staged<causaldpo::cuda_backend>, double>, \
       causaldpo::test::cell<causaldpo::test::staged<causaldpo::cuda_backend>, float>

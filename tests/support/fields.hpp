@@ -15,8 +15,10 @@ struct any_member {
 
 template <class A, class... M>
 consteval int field_count() {
-  if constexpr (requires { A{M{}..., any_member{}}; }) return field_count<A, M..., any_member>();
-  else return static_cast<int>(sizeof...(M));
+  if constexpr (requires { A{M{}..., any_member{}}; })
+    return field_count<A, M..., any_member>();
+  else
+    return static_cast<int>(sizeof...(M));
 }
 
 /// References to the members of `a`, an aggregate of at most 20 members without base classes.
@@ -24,10 +26,10 @@ template <class A>
 auto fields(A& a) {
   constexpr int n = field_count<std::remove_const_t<A>>();
   static_assert(n >= 1 && n <= 20);
-#define CAUSALDPO_FIELDS(count, ...)   \
-  else if constexpr (n == count) {     \
-    auto& [__VA_ARGS__] = a;           \
-    return std::tie(__VA_ARGS__);      \
+#define CAUSALDPO_FIELDS(count, ...) \
+  else if constexpr (n == count) {   \
+    auto& [__VA_ARGS__] = a;         \
+    return std::tie(__VA_ARGS__);    \
   }
   if constexpr (n == 1) {
     auto& [a0] = a;

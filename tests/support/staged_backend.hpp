@@ -5,11 +5,10 @@
 // written between the rows of an output.
 #pragma once
 
-#include <doctest/doctest.h>
-
 #include <cstddef>
 #include <cstring>
 #include <deque>
+#include <stdexcept>
 #include <vector>
 
 #include "causaldpo/backends/reference.hpp"
@@ -41,15 +40,18 @@ class stage {
   }
   /// Copies back what may have been written, and checks what may not.
   void finish() {
-    for (block& b : blocks_) device_.copy(view<std::byte, 1>(b.after.data(), size(b)), view<std::byte const, 1, space>(b.memory.vector()));
+    for (block& b : blocks_)
+      device_.copy(view<std::byte, 1>(b.after.data(), size(b)), view<std::byte const, 1, space>(b.memory.vector()));
     device_.synchronize();
     for (block const& b : blocks_) {
       if (b.rows <= 0 || b.row_bytes <= 0) continue;
       for (index_t i = 0; i < b.rows; ++i) {
         index_t const begin = i * b.step, end = begin + b.row_bytes, next = i + 1 < b.rows ? begin + b.step : size(b);
-        if (b.output) std::memcpy(b.output + begin, b.after.data() + begin, static_cast<std::size_t>(b.row_bytes));
-        else CHECK_MESSAGE(same(b, begin, end), "an input was modified");
-        CHECK_MESSAGE(same(b, end, next), "memory between the rows of a view was written");
+        if (b.output)
+          std::memcpy(b.output + begin, b.after.data() + begin, static_cast<std::size_t>(b.row_bytes));
+        else if (!same(b, begin, end))
+          throw std::logic_error("an input was modified on the device");
+        if (!same(b, end, next)) throw std::logic_error("memory between the rows of a view was written on the device");
       }
     }
   }
@@ -64,7 +66,8 @@ class stage {
   };
   static index_t size(block const& b) { return static_cast<index_t>(b.before.size()); }
   static bool same(block const& b, index_t first, index_t last) {
-    return last <= first || std::memcmp(b.before.data() + first, b.after.data() + first, static_cast<std::size_t>(last - first)) == 0;
+    return last <= first ||
+           std::memcmp(b.before.data() + first, b.after.data() + first, static_cast<std::size_t>(last - first)) == 0;
   }
 
   template <class T>
@@ -105,6 +108,8 @@ template <class Device>
 class staged : public reference_backend {
  public:
   static constexpr char const* name() { return Device::name(); }
+  /// Why it cannot run here; null if it can.
+  static char const* missing() { return Device::devices() > 0 ? nullptr : "no CUDA device"; }
   Device& device() { return device_; }
   /// Holds the copies, so that the counters below are those of the operations alone.
   Device& storage() { return storage_; }
@@ -132,14 +137,15 @@ void put_on_stage(stage<Device>& s, To& to, From const& from) {
   } else if constexpr (requires { from.wide(); }) {
     to = s.indices(from);
   } else if constexpr (requires { From::rank; }) {
-    if constexpr (From::rank == 1) to = s.vector(from);
-    else to = s.matrix(from);
+    if constexpr (From::rank == 1)
+      to = s.vector(from);
+    else
+      to = s.matrix(from);
   } else {
     auto source = fields(from);
     auto target = fields(to);
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (put_on_stage(s, std::get<I>(target), std::get<I>(source)), ...);
-    }(std::make_index_sequence<std::tuple_size_v<decltype(source)>>{});
+    [&]<std::size_t... I>(std::index_sequence<I...>) { (put_on_stage(s, std::get<I>(target), std::get<I>(source)), ...); }
+    (std::make_index_sequence<std::tuple_size_v<decltype(source)>>{});
   }
 }
 
@@ -164,11 +170,17 @@ void override_for(op::batched_gemm, staged<Device>& be, detail::batched_gemm_arg
   };
   using S = typename Device::space;
   detail::run<op::batched_gemm>(be.device(),
-                                detail::batched_gemm_args<T, S>{a.count, a.ta, a.tb, a.alpha,
-                                                                {all(a.a, a.stride_a), a.a.rows(), a.a.cols(), a.a.ld()}, a.stride_a,
-                                                                {all(a.b, a.stride_b), a.b.rows(), a.b.cols(), a.b.ld()}, a.stride_b,
+                                detail::batched_gemm_args<T, S>{a.count,
+                                                                a.ta,
+                                                                a.tb,
+                                                                a.alpha,
+                                                                {all(a.a, a.stride_a), a.a.rows(), a.a.cols(), a.a.ld()},
+                                                                a.stride_a,
+                                                                {all(a.b, a.stride_b), a.b.rows(), a.b.cols(), a.b.ld()},
+                                                                a.stride_b,
                                                                 a.beta,
-                                                                {all(a.c, a.stride_c), a.c.rows(), a.c.cols(), a.c.ld()}, a.stride_c});
+                                                                {all(a.c, a.stride_c), a.c.rows(), a.c.cols(), a.c.ld()},
+                                                                a.stride_c});
   s.finish();
   be.device().synchronize();
 }

@@ -55,15 +55,19 @@ inline constexpr bool lists<call_list<Calls...>, Call> = (std::is_same_v<Calls, 
 
 /// Op lists a call with these arguments, in float or in double.
 template <class Op, class Space, class... Args>
-concept listed_call = requires { typename Op::template calls<float, Space>; } &&
-                      (lists<typename Op::template calls<float, Space>, call<Args...>> ||
-                       lists<typename Op::template calls<double, Space>, call<Args...>>);
+concept listed_call = requires {
+  typename Op::template calls<float, Space>;
+}
+&&(lists<typename Op::template calls<float, Space>, call<Args...>> ||
+   lists<typename Op::template calls<double, Space>, call<Args...>>);
 
 /// Runs an operation here: the backend's replacement, or the generic body.
 template <class Op, class Backend, class... Args>
 void run_here(Backend& backend, Args const&... args) {
-  if constexpr (overrides<Op, Backend>) override_for(Op{}, backend, args...);
-  else Op::generic(backend, args...);
+  if constexpr (overrides<Op, Backend>)
+    override_for(Op{}, backend, args...);
+  else
+    Op::generic(backend, args...);
 }
 
 /// A call of Op on a backend.

@@ -41,18 +41,18 @@ struct gmm_score {
   gmm_candidate candidate{};
   index_t n_parameters = 0;
   index_t iterations = 0;
-  double log_likelihood = 0;            ///< of the rows that were fitted: all, or with `held_out` the rest
-  double bic = 0, aic = 0;              ///< of the same rows
-  double held_out_log_likelihood = 0;   ///< 0 unless `held_out`
-  double criterion = 0;                 ///< smaller is better: bic, aic or -held_out_log_likelihood
+  double log_likelihood = 0;           ///< of the rows that were fitted: all, or with `held_out` the rest
+  double bic = 0, aic = 0;             ///< of the same rows
+  double held_out_log_likelihood = 0;  ///< 0 unless `held_out`
+  double criterion = 0;                ///< smaller is better: bic, aic or -held_out_log_likelihood
 };
 
 /// What gmm_select returns.
 template <real_scalar T>
 struct gmm_selection {
   std::vector<gmm_score> table{};  ///< in the order of the candidates
-  std::size_t chosen = 0;  ///< row of the table with the smallest criterion; ties go to fewer parameters, then to the first
-  gmm_mixture<T> mixture{};        ///< the chosen one, fitted to all rows
+  std::size_t chosen = 0;    ///< row of the table with the smallest criterion; ties go to fewer parameters, then to the first
+  gmm_mixture<T> mixture{};  ///< the chosen one, fitted to all rows
 };
 
 namespace detail {

@@ -82,7 +82,8 @@ namespace op {
 /// Tag and generic body of preference_loss; `options.loss` is the loss itself, not a choice of several.
 struct preference_loss {
   template <class T, class S>
-  using calls = typename detail::calls_for_each<detail::preference_args<T, S>, preference_options_for, loss::any, std::is_class>::type;
+  using calls =
+      typename detail::calls_for_each<detail::preference_args<T, S>, preference_options_for, loss::any, std::is_class>::type;
 
   template <backend B, real_scalar T, preference_loss_function Loss>
   static void generic(B& be, detail::preference_args<T, typename B::space> const& a, preference_options_for<Loss> const& o) {
@@ -135,16 +136,16 @@ void preference_loss(B& be, preference_batch<T, typename B::space> const& batch,
                      std::type_identity_t<view<T const, 1, typename B::space>> upstream = {}) {
   using S = typename B::space;
   conditional_results<T, S> const out{.loss = results.loss,
-           .loss_mean = results.loss_mean,
-           .grad_chosen_logps = results.grad_chosen_logps,
-           .grad_rejected_logps = results.grad_rejected_logps,
-           .chosen_rewards = results.chosen_rewards,
-           .rejected_rewards = results.rejected_rewards,
-           .margins = results.margins,
-           .accuracy = results.accuracy,
-           .pair_accuracy = results.pair_accuracy,
-           .pair_counts = results.pair_counts,
-           .pair_wins = results.pair_wins};
+                                      .loss_mean = results.loss_mean,
+                                      .grad_chosen_logps = results.grad_chosen_logps,
+                                      .grad_rejected_logps = results.grad_rejected_logps,
+                                      .chosen_rewards = results.chosen_rewards,
+                                      .rejected_rewards = results.rejected_rewards,
+                                      .margins = results.margins,
+                                      .accuracy = results.accuracy,
+                                      .pair_accuracy = results.pair_accuracy,
+                                      .pair_counts = results.pair_counts,
+                                      .pair_wins = results.pair_wins};
   detail::preference_args<T, S> const a{.batch = batch, .upstream = upstream, .out = out};
   detail::visit_loss_option(options.loss, [&]<class Loss>(Loss const& loss) {
     detail::check_and_run_preference<B, T>(

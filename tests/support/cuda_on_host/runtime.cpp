@@ -14,7 +14,7 @@ std::size_t fail_in = 0;
 
 cudaError_t take(void** data, std::size_t bytes) {
   if (fail_in > 0 && --fail_in == 0) return cudaErrorMemoryAllocation;
-  *data = std::malloc(bytes > 0 ? bytes : 1);
+  *data = std::aligned_alloc(256, (bytes + 256) / 256 * 256);  // aligned as the runtime aligns
   if (*data == nullptr) return cudaErrorMemoryAllocation;
   std::memset(*data, 0xff, bytes);  // every float and double a NaN: what is read before it is written shows
   ++cuda_on_host().allocations;
@@ -50,6 +50,10 @@ cudaError_t CUDARTAPI cudaFreeAsync(void* data, cudaStream_t stream) {
   streams.insert(stream);
   return give(data);
 }
+cudaError_t CUDARTAPI cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return cudaSuccess;
+}
 cudaError_t CUDARTAPI cudaMallocHost(void** data, size_t bytes) { return take(data, bytes); }
 cudaError_t CUDARTAPI cudaFreeHost(void* data) { return give(data); }
 cudaError_t CUDARTAPI cudaMemcpyAsync(void* to, void const* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
@@ -58,8 +62,8 @@ cudaError_t CUDARTAPI cudaMemcpyAsync(void* to, void const* from, size_t bytes, 
   std::memcpy(to, from, bytes);
   return cudaSuccess;
 }
-cudaError_t CUDARTAPI cudaMemcpy2DAsync(void* to, size_t to_pitch, void const* from, size_t from_pitch, size_t width, size_t height,
-                                        cudaMemcpyKind, cudaStream_t stream) {
+cudaError_t CUDARTAPI cudaMemcpy2DAsync(void* to, size_t to_pitch, void const* from, size_t from_pitch, size_t width,
+                                        size_t height, cudaMemcpyKind, cudaStream_t stream) {
   streams.insert(stream);
   ++cuda_on_host().copies;
   if (to_pitch < width || from_pitch < width) return cudaErrorInvalidPitchValue;
@@ -86,8 +90,8 @@ namespace {
 
 /// c = alpha op(a) op(b) + beta c, column-major, as the BLAS defines it: beta 0 does not read c.
 template <class T>
-cublasStatus_t product(cublasHandle_t handle, cublasOperation_t ta, cublasOperation_t tb, int64_t m, int64_t n, int64_t k, T alpha,
-                       T const* a, int64_t lda, T const* b, int64_t ldb, T beta, T* c, int64_t ldc) {
+cublasStatus_t product(cublasHandle_t handle, cublasOperation_t ta, cublasOperation_t tb, int64_t m, int64_t n, int64_t k,
+                       T alpha, T const* a, int64_t lda, T const* b, int64_t ldb, T beta, T* c, int64_t ldc) {
   streams.insert(handle->stream);
   ++cuda_on_host().products;
   if (lda < (ta == CUBLAS_OP_N ? m : k) || ldb < (tb == CUBLAS_OP_N ? k : n) || ldc < m || lda < 1 || ldb < 1 || ldc < 1)
@@ -104,11 +108,12 @@ cublasStatus_t product(cublasHandle_t handle, cublasOperation_t ta, cublasOperat
   return CUBLAS_STATUS_SUCCESS;
 }
 template <class T>
-cublasStatus_t products(cublasHandle_t handle, cublasOperation_t ta, cublasOperation_t tb, int64_t m, int64_t n, int64_t k, T alpha,
-                        T const* a, int64_t lda, int64_t step_a, T const* b, int64_t ldb, int64_t step_b, T beta, T* c, int64_t ldc,
-                        int64_t step_c, int64_t count) {
+cublasStatus_t products(cublasHandle_t handle, cublasOperation_t ta, cublasOperation_t tb, int64_t m, int64_t n, int64_t k,
+                        T alpha, T const* a, int64_t lda, int64_t step_a, T const* b, int64_t ldb, int64_t step_b, T beta, T* c,
+                        int64_t ldc, int64_t step_c, int64_t count) {
   for (int64_t i = 0; i < count; ++i)
-    if (auto const status = product<T>(handle, ta, tb, m, n, k, alpha, a + i * step_a, lda, b + i * step_b, ldb, beta, c + i * step_c, ldc);
+    if (auto const status =
+            product<T>(handle, ta, tb, m, n, k, alpha, a + i * step_a, lda, b + i * step_b, ldb, beta, c + i * step_c, ldc);
         status != CUBLAS_STATUS_SUCCESS)
       return status;
   return CUBLAS_STATUS_SUCCESS;
@@ -138,26 +143,28 @@ cublasStatus_t CUBLASWINAPI cublasSetWorkspace(cublasHandle_t, void*, size_t) { 
 char const* CUBLASWINAPI cublasGetStatusString(cublasStatus_t status) {
   return status == CUBLAS_STATUS_SUCCESS ? "success" : status == CUBLAS_STATUS_INVALID_VALUE ? "an invalid value" : "a failure";
 }
-cublasStatus_t CUBLASWINAPI cublasSgemm_64(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int64_t m, int64_t n, int64_t k,
-                                           float const* alpha, float const* a, int64_t lda, float const* b, int64_t ldb,
-                                           float const* beta, float* c, int64_t ldc) {
+cublasStatus_t CUBLASWINAPI cublasSgemm_64(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int64_t m, int64_t n,
+                                           int64_t k, float const* alpha, float const* a, int64_t lda, float const* b,
+                                           int64_t ldb, float const* beta, float* c, int64_t ldc) {
   return product<float>(h, ta, tb, m, n, k, *alpha, a, lda, b, ldb, *beta, c, ldc);
 }
-cublasStatus_t CUBLASWINAPI cublasDgemm_64(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int64_t m, int64_t n, int64_t k,
-                                           double const* alpha, double const* a, int64_t lda, double const* b, int64_t ldb,
-                                           double const* beta, double* c, int64_t ldc) {
+cublasStatus_t CUBLASWINAPI cublasDgemm_64(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int64_t m, int64_t n,
+                                           int64_t k, double const* alpha, double const* a, int64_t lda, double const* b,
+                                           int64_t ldb, double const* beta, double* c, int64_t ldc) {
   return product<double>(h, ta, tb, m, n, k, *alpha, a, lda, b, ldb, *beta, c, ldc);
 }
 cublasStatus_t CUBLASWINAPI cublasSgemmStridedBatched_64(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int64_t m,
                                                          int64_t n, int64_t k, float const* alpha, float const* a, int64_t lda,
                                                          long long step_a, float const* b, int64_t ldb, long long step_b,
-                                                         float const* beta, float* c, int64_t ldc, long long step_c, int64_t count) {
+                                                         float const* beta, float* c, int64_t ldc, long long step_c,
+                                                         int64_t count) {
   return products<float>(h, ta, tb, m, n, k, *alpha, a, lda, step_a, b, ldb, step_b, *beta, c, ldc, step_c, count);
 }
 cublasStatus_t CUBLASWINAPI cublasDgemmStridedBatched_64(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int64_t m,
                                                          int64_t n, int64_t k, double const* alpha, double const* a, int64_t lda,
                                                          long long step_a, double const* b, int64_t ldb, long long step_b,
-                                                         double const* beta, double* c, int64_t ldc, long long step_c, int64_t count) {
+                                                         double const* beta, double* c, int64_t ldc, long long step_c,
+                                                         int64_t count) {
   return products<double>(h, ta, tb, m, n, k, *alpha, a, lda, step_a, b, ldb, step_b, *beta, c, ldc, step_c, count);
 }
 

@@ -12,8 +12,8 @@ namespace causaldpo::test {
 
 /// What has been asked of the runtime since the program began.
 struct cuda_on_host_counts {
-  std::size_t allocations = 0;       // device and page-locked memory
-  std::size_t live = 0;              // blocks that were not given back
+  std::size_t allocations = 0;  // device and page-locked memory
+  std::size_t live = 0;         // blocks that were not given back
   std::size_t synchronizations = 0;
   std::size_t copies = 0;
   std::size_t products = 0;

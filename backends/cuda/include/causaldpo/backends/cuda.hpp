@@ -31,10 +31,18 @@ class cuda_backend {
   cuda_backend& operator=(cuda_backend const&) = delete;
 
   static constexpr char const* name() { return "cuda"; }
+  /// How many devices there are; 0 also without a driver.
+  static int devices() noexcept {
+    int count = 0;
+    return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+  }
   cudaStream_t stream() const { return stream_; }
   cublasHandle_t cublas() const { return cublas_.get(); }
 
-  template <class T> detail::device_scratch<T> allocate(index_t n) { return detail::device_scratch<T>(pool_, n); }
+  template <class T>
+  detail::device_scratch<T> allocate(index_t n) {
+    return detail::device_scratch<T>(pool_, n);
+  }
   std::size_t allocations() const { return pool_.allocations(); }
   std::size_t scratch_peak() const { return pool_.peak(); }
   void reset_scratch_peak() { pool_.reset_peak(); }
@@ -58,7 +66,8 @@ class cuda_backend {
   void reduce_cols(index_t rows, index_t cols, Map map, Fold fold, view<U, 1, space> out);
 
   template <real_scalar T>
-  void gemm(transpose ta, transpose tb, T alpha, view<T const, 2, space> a, view<T const, 2, space> b, T beta, view<T, 2, space> c) {
+  void gemm(transpose ta, transpose tb, T alpha, view<T const, 2, space> a, view<T const, 2, space> b, T beta,
+            view<T, 2, space> c) {
     detail::cublas_products<T>(cublas(), ta, tb, alpha, a, 0, b, 0, beta, c, 0, 1);
   }
 
@@ -88,7 +97,8 @@ template <>
 inline constexpr bool overrides<op::batched_gemm, cuda_backend> = true;
 template <real_scalar T>
 void override_for(op::batched_gemm, cuda_backend& be, detail::batched_gemm_args<T, device_space> const& a) {
-  detail::cublas_products<T>(be.cublas(), a.ta, a.tb, a.alpha, a.a, a.stride_a, a.b, a.stride_b, a.beta, a.c, a.stride_c, a.count);
+  detail::cublas_products<T>(be.cublas(), a.ta, a.tb, a.alpha, a.a, a.stride_a, a.b, a.stride_b, a.beta, a.c, a.stride_c,
+                             a.count);
 }
 
 #if !defined(CAUSALDPO_CUDA_KERNELS)
@@ -99,9 +109,10 @@ inline constexpr bool is_in_the_library = false;
 // What a plain C++ compiler says to a call that is not in the library.
 template <class F>
 void cuda_backend::launch(index_t, F) {
-  static_assert(detail::is_in_the_library<F>,
-                "causaldpo: this call is not in libcausaldpo-cuda (another scalar than float and double, or a loss, estimator or kernel of "
-                "your own): compile the file with nvcc and include causaldpo/backends/cuda.cuh");
+  static_assert(
+      detail::is_in_the_library<F>,
+      "causaldpo: this call is not in libcausaldpo-cuda (another scalar than float and double, or a loss, estimator or kernel of "
+      "your own): compile the file with nvcc and include causaldpo/backends/cuda.cuh");
 }
 #endif
 

@@ -13,14 +13,23 @@ struct device_space {
 };
 
 /// A device matrix over memory that the caller owns; `ld` is the distance between rows (default: dense).
-template <class T> constexpr view<T, 2, device_space> device_matrix(T* data, index_t rows, index_t cols) { return {data, rows, cols, cols}; }
+template <class T>
+constexpr view<T, 2, device_space> device_matrix(T* data, index_t rows, index_t cols) {
+  return {data, rows, cols, cols};
+}
 template <class T>
 constexpr view<T, 2, device_space> device_matrix(T* data, index_t rows, index_t cols, index_t ld) {
   return {data, rows, cols, ld};
 }
 /// A device vector over memory that the caller owns.
-template <class T> constexpr view<T, 1, device_space> device_vector(T* data, index_t size) { return {data, size}; }
+template <class T>
+constexpr view<T, 1, device_space> device_vector(T* data, index_t size) {
+  return {data, size};
+}
 /// A device vector of one element: where an operation puts a number.
-template <class T> constexpr view<T, 1, device_space> device_scalar(T* value) { return {value, 1}; }
+template <class T>
+constexpr view<T, 1, device_space> device_scalar(T* value) {
+  return {value, 1};
+}
 
 }  // namespace causaldpo

@@ -27,15 +27,18 @@ using device_scratch = pooled_scratch<T, device_space, device_pool>;
 
 template <class To, class From>
 constexpr cudaMemcpyKind copy_kind() {
-  if constexpr (To::host_accessible) return From::host_accessible ? cudaMemcpyHostToHost : cudaMemcpyDeviceToHost;
-  else return From::host_accessible ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToDevice;
+  if constexpr (To::host_accessible)
+    return From::host_accessible ? cudaMemcpyHostToHost : cudaMemcpyDeviceToHost;
+  else
+    return From::host_accessible ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToDevice;
 }
 
 template <class T, class To, class From>
 void copy_async(cudaStream_t stream, view<T, 1, To> to, view<T const, 1, From> from) {
   if (from.size() <= 0) return;
-  expect_cuda(cudaMemcpyAsync(to.data(), from.data(), static_cast<std::size_t>(from.size()) * sizeof(T), copy_kind<To, From>(), stream),
-              "copy");
+  expect_cuda(
+      cudaMemcpyAsync(to.data(), from.data(), static_cast<std::size_t>(from.size()) * sizeof(T), copy_kind<To, From>(), stream),
+      "copy");
 }
 template <class T, class To, class From>
 void copy_async(cudaStream_t stream, view<T, 2, To> to, view<T const, 2, From> from) {

@@ -56,9 +56,9 @@ constexpr cublasOperation_t cublas_transpose(transpose t) { return t == transpos
 /// c = alpha op(a) op(b) + beta c for `count` matrices that lie `stride_*` elements apart. A row-major matrix is its
 /// column-major transpose, and c' = op(b)' op(a)': the factors change places.
 template <class T>
-void cublas_products(cublasHandle_t handle, transpose ta, transpose tb, T alpha, view<T const, 2, device_space> a, index_t stride_a,
-                     view<T const, 2, device_space> b, index_t stride_b, T beta, view<T, 2, device_space> c, index_t stride_c,
-                     index_t count) {
+void cublas_products(cublasHandle_t handle, transpose ta, transpose tb, T alpha, view<T const, 2, device_space> a,
+                     index_t stride_a, view<T const, 2, device_space> b, index_t stride_b, T beta, view<T, 2, device_space> c,
+                     index_t stride_c, index_t count) {
   index_t const m = c.rows(), n = c.cols(), inner = ta == transpose::no ? a.cols() : a.rows();
   if (m <= 0 || n <= 0 || count <= 0) return;
   // One row may have any leading dimension; cuBLAS asks for one that is not less than the row.
@@ -67,17 +67,19 @@ void cublas_products(cublasHandle_t handle, transpose ta, transpose tb, T alpha,
   cublasStatus_t status;
   if constexpr (std::is_same_v<T, float>) {
     if (count == 1)
-      status = cublasSgemm_64(handle, first, second, n, m, inner, &alpha, b.data(), ld(b), a.data(), ld(a), &beta, c.data(), ld(c));
+      status =
+          cublasSgemm_64(handle, first, second, n, m, inner, &alpha, b.data(), ld(b), a.data(), ld(a), &beta, c.data(), ld(c));
     else
-      status = cublasSgemmStridedBatched_64(handle, first, second, n, m, inner, &alpha, b.data(), ld(b), stride_b, a.data(), ld(a),
-                                            stride_a, &beta, c.data(), ld(c), stride_c, count);
+      status = cublasSgemmStridedBatched_64(handle, first, second, n, m, inner, &alpha, b.data(), ld(b), stride_b, a.data(),
+                                            ld(a), stride_a, &beta, c.data(), ld(c), stride_c, count);
   } else {
     static_assert(std::is_same_v<T, double>);
     if (count == 1)
-      status = cublasDgemm_64(handle, first, second, n, m, inner, &alpha, b.data(), ld(b), a.data(), ld(a), &beta, c.data(), ld(c));
+      status =
+          cublasDgemm_64(handle, first, second, n, m, inner, &alpha, b.data(), ld(b), a.data(), ld(a), &beta, c.data(), ld(c));
     else
-      status = cublasDgemmStridedBatched_64(handle, first, second, n, m, inner, &alpha, b.data(), ld(b), stride_b, a.data(), ld(a),
-                                            stride_a, &beta, c.data(), ld(c), stride_c, count);
+      status = cublasDgemmStridedBatched_64(handle, first, second, n, m, inner, &alpha, b.data(), ld(b), stride_b, a.data(),
+                                            ld(a), stride_a, &beta, c.data(), ld(c), stride_c, count);
   }
   expect_cublas(status, "gemm");
 }

@@ -44,7 +44,8 @@ class watch_table {
 
   /// Waits for the stream; throws value_error for the first operation that noted something since the last call.
   void synchronize() {
-    if (!rows_.empty()) expect_cuda(cudaMemcpyAsync(host_, device_, bytes(rows_.size()), cudaMemcpyDeviceToHost, stream_), "synchronize");
+    if (!rows_.empty())
+      expect_cuda(cudaMemcpyAsync(host_, device_, bytes(rows_.size()), cudaMemcpyDeviceToHost, stream_), "synchronize");
     expect_cuda(cudaStreamSynchronize(stream_), "synchronize");
     for (std::size_t r = 0; r < rows_.size(); ++r)
       for (std::size_t slot = 0; slot < rows_[r].inputs.size(); ++slot) {
@@ -71,7 +72,7 @@ class watch_table {
   }
 
   cudaStream_t stream_;
-  std::int64_t* host_ = nullptr;    // page-locked, so that copies are ordered by the stream
+  std::int64_t* host_ = nullptr;  // page-locked, so that copies are ordered by the stream
   std::int64_t* device_ = nullptr;
   std::vector<row> rows_;
 };

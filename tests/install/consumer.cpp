@@ -3,15 +3,24 @@
 #include <cstdio>
 #include <vector>
 
+#include "causaldpo/backends/reference.hpp"
 #include "causaldpo/default_backend.hpp"
 #include "causaldpo/invariance/vrex_penalty.hpp"
 #include "causaldpo/version.hpp"
 
-int main() {
-  causaldpo::default_backend backend;
+static_assert(causaldpo::backend<causaldpo::default_backend>);
+
+template <class Backend>
+bool works(Backend& backend) {
   std::vector<double> losses{1, 3, 5, 7}, q{1, 0, 1, 0, 0, 1, 0, 1};
   double value = 0;
   causaldpo::vrex_penalty(backend, losses, causaldpo::matrix(q.data(), 4, 2), {.value = causaldpo::scalar(&value)});
   std::printf("causaldpo %s on %s: %g\n", causaldpo::version, backend.name(), value);
-  return value == 4.0 ? 0 : 1;
+  return value == 4.0;
+}
+
+int main() {
+  causaldpo::default_backend backend;
+  causaldpo::reference_backend reference;  // is there whatever the default is
+  return works(backend) && works(reference) ? 0 : 1;
 }

@@ -75,6 +75,14 @@ body='void f(reference_backend& be, incomplete_backend& incomplete, drifted_back
   (void)be; (void)incomplete; (void)drifted; (void)device; (void)value; (void)losses; (void)fixed; (void)q; (void)there; (void)q_there;
   '
 
+# Backends that are wrong in one place, and the sentence that check_backend prints for each.
+backend_program='#include "causaldpo/concepts/check_backend.hpp"
+#include "causaldpo/backends/reference.hpp"
+using namespace causaldpo;
+'
+checked='
+static_assert(check_backend<my_backend>());'
+
 check "row-major Eigen matrices" compiles "" eigen <<<"$eigen_program vrex_penalty(be, losses, m, {.value = scalar(&value)}); }"
 check "a column-major matrix" fails "column-major \(Eigen's default\).*Eigen::RowMajor" eigen <<<"$eigen_program vrex_penalty(be, losses, c, {.value = scalar(&value)}); }"
 check "a column-major output" fails "column-major \(Eigen's default\).*causaldpo never copies" eigen <<<"$eigen_program vrex_penalty(be, losses, m, {.grad_q = c}); }"
@@ -99,6 +107,13 @@ check "an output that is const" fails "could not convert|no (viable|known|matchi
 check "a vector of bool" fails "vector_like|no matching function" <<<"$reference_program$body std::vector<bool> bits; vrex_penalty(be, bits, q, {.value = scalar(&value)}); }"
 check "a backend without reduce_cols" fails "has_reduce" <<<"$reference_program$body vrex_penalty(incomplete, losses, q, {.value = scalar(&value)}); }"
 check "an override whose signature has drifted" fails "no matching function for call to .*override_for" <<<"$reference_program$drifted$body vrex_penalty(drifted, losses, q, {.value = scalar(&value)}); }"
+check "check_backend on a complete backend" compiles "" <<<"${backend_program}struct my_backend : reference_backend {};$checked"
+check "check_backend without reduce_cols" fails "causaldpo backend: needs .reduce_cols\(index_t rows, index_t cols, Map map" <<<"${backend_program}struct my_backend : reference_backend { void reduce_cols() = delete; };$checked"
+check "check_backend with a gemm of other parameters" fails "causaldpo backend: needs .gemm\(transpose ta, transpose tb" <<<"${backend_program}struct my_backend : reference_backend { void gemm(bool, bool, double, double const*, double const*, double, double*) {} };$checked"
+check "check_backend with a std::vector for scratch" fails "what .allocate<T>\(n\). returns needs .T\* data\(\) const" <<<"${backend_program}struct my_backend : reference_backend { template <class T> std::vector<T> allocate(index_t n) { return std::vector<T>(static_cast<std::size_t>(n)); } };$checked"
+check "check_backend without lanes" fails "must hand a lane in place of the last index" <<<"${backend_program}struct my_backend : reference_backend { template <class F> requires(!wants_lanes<F>) void launch(index_t, F) {} };$checked"
+check "check_backend with the watch of an older version" fails "needs .nan_watch open_watch\(watched_operation const&\)" <<<"${backend_program}struct my_backend : reference_backend { nan_watch open_watch() { return {}; } };$checked"
+check "check_backend without a space" fails "causaldpo backend: needs .using space = " <<<"${backend_program}struct my_backend {};$checked"
 check "no backend chosen" fails "define CAUSALDPO_DEFAULT_BACKEND_EIGEN, _XTENSOR or _REFERENCE" <<<'#include "causaldpo/default_backend.hpp"'
 
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be done with data. A backend offers ten primitives and a watch for NaN; every algorithm of the library
+// What can be done with data. A backend offers nine primitives and a watch for NaN; every algorithm of the library
 // is written on these and on nothing else, so a type that models `backend` runs all of them. A backend may in
 // addition replace whole algorithms (detail/dispatch.hpp). `reference_backend` is the worked example.
 //

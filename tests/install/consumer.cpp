@@ -16,7 +16,11 @@ bool works(Backend& backend) {
   double value = 0;
   causaldpo::vrex_penalty(backend, losses, causaldpo::matrix(q.data(), 4, 2), {.value = causaldpo::scalar(&value)});
   std::printf("causaldpo %s on %s: %g\n", causaldpo::version, backend.name(), value);
-  return value == 4.0;
+  double const row[] = {1, 2, 3};  // a product, for which the backend's own library must be linked
+  double square = 0;
+  backend.gemm(causaldpo::transpose::no, causaldpo::transpose::yes, 1.0, causaldpo::matrix(row, 1, 3), causaldpo::matrix(row, 1, 3), 0.0,
+               causaldpo::matrix(&square, 1, 1));
+  return value == 4.0 && square == 14.0;
 }
 
 int main() {

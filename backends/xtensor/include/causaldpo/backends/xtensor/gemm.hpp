@@ -7,9 +7,8 @@
 #include <limits>
 #include <mutex>
 #include <string>
-#include <xflens/cxxblas/cxxblas.cxx>
-#include <xtensor-blas/xblas_config.hpp>
 
+#include "causaldpo/backends/xtensor/config.hpp"
 #include "causaldpo/concepts/backend.hpp"
 #include "causaldpo/core/error.hpp"
 
@@ -19,6 +18,9 @@ void openblas_set_num_threads(int);
 }
 
 namespace causaldpo::detail {
+
+// Included before it knew of a BLAS, cxxblas would multiply by loops of its own; this name is then missing.
+static_assert(sizeof(cxxblas::CBLAS::getCblasType(cxxblas::NoTrans)) > 0);
 
 /// While one of these lives, OpenBLAS computes on the thread that calls it: the backend splits its products itself, so that
 /// its number of threads is the one that was asked for and its bits do not depend on OPENBLAS_NUM_THREADS. OpenBLAS

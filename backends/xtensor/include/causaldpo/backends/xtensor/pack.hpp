@@ -3,7 +3,6 @@
 // the processor's that is compiled for.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -59,6 +58,15 @@ struct lane_math<xsimd::batch<T, A>> {
   static pack tanh(pack x) { return xsimd::tanh(x); }
 };
 
+namespace detail {
+/// What a batch or a mask holds, element by element.
+template <class E, int W>
+struct stored_elements {
+  E all[W];
+  E operator[](int w) const { return all[w]; }
+};
+}  // namespace detail
+
 /// The elements of a batch.
 template <class T, class A>
 struct pack_traits<xsimd::batch<T, A>> {
@@ -76,23 +84,23 @@ struct pack_traits<xsimd::batch<T, A>> {
   static pack generate_where(mask m, F const& f, pack x) {
     auto const set = elements(m);
     auto all = elements(x);
-    for (std::size_t w = 0; w < all.size(); ++w)
-      if (set[w]) all[w] = f(static_cast<int>(w));
-    return load(all.data());
+    for (int w = 0; w < width; ++w)
+      if (set[w]) all.all[w] = f(w);
+    return load(all.all);
   }
   template <class F>
   static mask flags(F const& f) {
     return generate([&f](int w) { return f(w) ? T(1) : T(0); }) != pack(T(0));
   }
-  static std::array<T, pack::size> elements(pack x) {
-    std::array<T, pack::size> all;
-    x.store_unaligned(all.data());
-    return all;
+  static detail::stored_elements<T, width> elements(pack x) {
+    detail::stored_elements<T, width> stored;
+    x.store_unaligned(stored.all);
+    return stored;
   }
-  static std::array<bool, pack::size> elements(mask m) {
-    std::array<bool, pack::size> all;
-    m.store_unaligned(all.data());
-    return all;
+  static detail::stored_elements<bool, width> elements(mask m) {
+    detail::stored_elements<bool, width> stored;
+    m.store_unaligned(stored.all);
+    return stored;
   }
 
  private:

@@ -89,6 +89,8 @@ static_assert(backend<cuda_backend>);
 #if defined(CAUSALDPO_CUDA_COMPILED)
 template <>
 inline constexpr bool detail::compiled_apart<cuda_backend> = true;
+/// The version of libcausaldpo-cuda, which must be that of the headers, `causaldpo::version`.
+char const* cuda_library_version();
 #endif
 
 // What this backend replaces (detail/dispatch.hpp), each held against `Op::generic` by a test.

@@ -3,44 +3,11 @@
 # What the program says when something is wrong, and what it leaves behind: nothing half written.
 # usage: commands.py RECOMMENDER
 import filecmp
-import json
-import re
 import sys
 import tempfile
 from pathlib import Path
 
-from common import check, evaluate, finish, run
-
-
-def on_every_backend(program, folder):
-    """The same seed on each backend of the build: the same metrics but for rounding, and the backend's name in the model."""
-    out, _, _ = run(program, "--version")
-    backends = re.search(r"backends (.*) \(default (\w+)\)", out)
-    names, default = backends.group(1).split(", "), backends.group(2)
-    log = folder / "simulated"
-    run(program, "simulate", "--output", log, "--users", "120", "--items", "96", "--seed", "2")
-    small = ["--dim", "16", "--feed-forward", "32", "--sft-epochs", "3", "--epochs", "2", "--quiet", "--seed", "5", "--environments", "4"]
-    metrics = {}
-    for name in names:
-        model = folder / f"on_{name}"
-        run(program, "train", "--data", log / "hidden.csv", "--backend", name, *small, "--output", model)
-        summary = json.loads((model / "model.json").read_text())["options"]["training"]
-        check(summary["backend"] == name, f"{name}: the model's summary says what it was trained on")
-        report = evaluate(program, model, log / "hidden.csv", folder, "--tests", log, "--backend", name)
-        check(report["backend"] == name, f"{name}: evaluate says what it computed on")
-        metrics[name] = {f"{part} {key}": value for part, values in report["exact"].items() for key, value in values.items()}
-        metrics[name]["stages"] = sum(stage["loss"] for stage in summary["stages"].values())
-        out, _, _ = run(program, "recommend", "--model", model, "--user", "0", "--top", "3", "--backend", name)
-        check(len(out.splitlines()) == 4, f"{name}: recommends")
-    for name in names:
-        worst = max(abs(value - metrics[default][key]) for key, value in metrics[name].items())
-        check(worst < 2e-3, f"{name}: every exact metric and the losses are those of {default} within 0.002 (largest difference {worst:.1e})")
-    different = folder / "other_seed"
-    run(program, "train", "--data", log / "hidden.csv", *small[:-4], "--seed", "6", "--environments", "4", "--output", different)
-    other = evaluate(program, different, log / "hidden.csv", folder, "--tests", log)["exact"]
-    check(any(abs(value - metrics[default][f"{part} {key}"]) > 2e-3 for part, values in other.items() for key, value in values.items()),
-          "another seed differs by more than that")
-    return names
+from common import backends_of, check, evaluate, finish, run
 
 
 def main():
@@ -84,7 +51,7 @@ def main():
         stored, _, _ = run(program, "recommend", "--model", folder / "model", "--user", "u3", "--top", "4")
         check(stored == out, "without --data the history is that of the training log")
 
-        names = on_every_backend(program, folder)
+        names, _ = backends_of(program)
 
         def refused(message, *arguments):
             _, err, _ = run(program, *arguments, expect_failure=True)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the acceptance tests share: run the program, collect checks, close with a count.
 import json
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-passed = failed = 0
+passed = failed = skipped = 0
 
 
 def check(ok, what):
@@ -20,8 +21,14 @@ def check(ok, what):
     return ok
 
 
+def skip(what):
+    global skipped
+    skipped += 1
+    print("skip " + what, flush=True)
+
+
 def finish():
-    print(f"{passed} passed, {failed} failed, 0 skipped", flush=True)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
     sys.exit(1 if failed else 0)
 
 
@@ -34,6 +41,12 @@ def run(program, *arguments, expect_failure=False):
         if not expect_failure:
             finish()
     return done.stdout, done.stderr, time.monotonic() - started
+
+
+def backends_of(program):
+    """The backends in the program, and which it uses unless told."""
+    backends = re.search(r"backends (.*) \(default (\w+)\)", run(program, "--version")[0])
+    return backends.group(1).split(", "), backends.group(2)
 
 
 def evaluate(program, model, data, folder, *arguments):

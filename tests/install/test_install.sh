@@ -18,7 +18,7 @@ attempt() { # attempt NAME FUNCTION: a step of its own shell, so that a failure 
 }
 
 install_library() {
-  meson setup "$scratch/build" "$source_dir" --prefix "$scratch/prefix" -Dtests=false -Dexamples=false -Ddefault_backend="$backend"
+  meson setup "$scratch/build" "$source_dir" --prefix "$scratch/prefix" -Dtests=false -Dexamples=false -Dcuda=disabled -Ddefault_backend="$backend"
   meson install -C "$scratch/build"
 }
 through_pkg_config() {
@@ -58,7 +58,7 @@ as_subproject() {
   cp -r "$source_dir"/{meson.build,meson_options.txt,include,backends} "$scratch/user/subprojects/causaldpo/"
   mkdir "$scratch/user/subprojects/causaldpo/tests"
   cp -r "$source_dir"/tests/{kit,algorithms,backends,conformance,golden,support} "$scratch/user/subprojects/causaldpo/tests/"
-  meson setup "$scratch/user/build" "$scratch/user" -Dcausaldpo:default_backend="$backend"
+  meson setup "$scratch/user/build" "$scratch/user" -Dcausaldpo:default_backend="$backend" -Dcausaldpo:cuda=disabled
   meson compile -C "$scratch/user/build"
   "$scratch/user/build/consumer"
 }

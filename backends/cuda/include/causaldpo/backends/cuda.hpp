@@ -26,7 +26,7 @@ class cuda_backend {
   /// concern); left out, a handle and a workspace of 32 MiB of its own. Errors: backend_error with CUDA's or cuBLAS's code,
   /// option_error for a handle on another stream.
   explicit cuda_backend(cudaStream_t stream = nullptr, cublasHandle_t cublas = nullptr)
-      : stream_(stream), pool_(detail::stream_memory{stream}), watches_(stream), cublas_(stream, cublas) {}
+      : stream_(stream_on_a_device(stream)), pool_(detail::stream_memory{stream}), watches_(stream), cublas_(stream, cublas) {}
   cuda_backend(cuda_backend const&) = delete;
   cuda_backend& operator=(cuda_backend const&) = delete;
 
@@ -78,6 +78,11 @@ class cuda_backend {
   void synchronize() { watches_.synchronize(); }
 
  private:
+  static cudaStream_t stream_on_a_device(cudaStream_t stream) {
+    if (devices() == 0) throw backend_error("cuda_backend: no CUDA device", static_cast<int>(cudaErrorNoDevice));
+    return stream;
+  }
+
   cudaStream_t stream_;
   detail::device_pool pool_;
   detail::watch_table watches_;

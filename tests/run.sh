@@ -54,7 +54,7 @@ give_up() { # a step before the tests failed: say so in the form of a result
   exit 1
 }
 install_missing || give_up "installing what is missing"
-configure || give_up "configuring build/"
+configure_all || give_up "configuring build/"
 say "building"
 meson compile -C "$root/build" || give_up "building"
 

@@ -5,7 +5,8 @@
 
 say() { printf '== %s\n' "$*"; }
 
-# The Debian package of everything that is missing; nothing when all is there.
+# The Debian package of everything that is missing; nothing when all is there. `missing_packages program`: only what the
+# recommender needs; the tests also need doctest, and build the xtensor backend.
 missing_packages() {
   local compiler=${CXX:-c++}
   command -v "$compiler" >/dev/null || echo g++
@@ -18,11 +19,16 @@ missing_packages() {
     pkg-config --exists nlohmann_json || echo nlohmann-json3-dev
     pkg-config --exists CLI11 || echo libcli11-dev
     pkg-config --exists libcrypto || echo libssl-dev
+  else
+    echo pkg-config libeigen3-dev nlohmann-json3-dev libcli11-dev libssl-dev
+  fi
+  if [ "${1:-}" = program ]; then return; fi
+  if command -v pkg-config >/dev/null; then
     pkg-config --exists xtensor || echo libxtensor-dev
     pkg-config --exists xsimd || echo libxsimd-dev
     pkg-config --exists openblas || echo libopenblas-dev
   else
-    echo pkg-config libeigen3-dev nlohmann-json3-dev libcli11-dev libssl-dev libxtensor-dev libxsimd-dev libopenblas-dev
+    echo libxtensor-dev libxsimd-dev libopenblas-dev
   fi
   echo '#include <xflens/cxxblas/typedefs.h>' | "$compiler" -x c++ -E - >/dev/null 2>&1 || echo libxtensor-blas-dev
   if command -v pkg-config >/dev/null && pkg-config --exists doctest; then :
@@ -30,10 +36,10 @@ missing_packages() {
   fi
 }
 
-# Installs with apt what is missing; does not call apt, nor ask for sudo, when all is there.
+# Installs with apt what is missing; does not call apt, nor ask for sudo, when all is there. An argument as above.
 install_missing() {
   local packages
-  packages=$(missing_packages | xargs)
+  packages=$(missing_packages "$@" | xargs)
   if [ -z "$packages" ]; then return 0; fi
   if ! command -v apt-get >/dev/null; then
     echo "missing, and no apt-get to install them with (Debian's names): $packages" >&2
@@ -47,11 +53,18 @@ install_missing() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
 }
 
-# Configures build/ once, again after a failed or foreign configuration.
+# Configures build/ once, again after a failed or foreign configuration. Arguments: options of a new configuration.
+configured() { [ -f "$root/build/build.ninja" ] && meson introspect --projectinfo "$root/build" >/dev/null 2>&1; }
 configure() {
-  if [ -f "$root/build/build.ninja" ] && meson introspect --projectinfo "$root/build" >/dev/null 2>&1; then return 0; fi
+  if configured; then return 0; fi
   say "configuring build/"
-  if [ -d "$root/build/meson-private" ]; then meson setup --wipe "$root/build" "$root"
-  else meson setup "$root/build" "$root"
+  if [ -d "$root/build/meson-private" ]; then meson setup --wipe "$root/build" "$root" "$@"
+  else meson setup "$root/build" "$root" "$@"
+  fi
+}
+# Configures build/ with every backend that this machine can build, also after demo.sh left some out.
+configure_all() {
+  if configured; then meson setup --reconfigure "$root/build" "$root" -Dxtensor=auto -Dcuda=auto
+  else configure
   fi
 }

@@ -35,8 +35,14 @@ compiles() {
     tests/conformance/libconformance_reference.a.p/meson-generated_.._entry_reference_vrex_penalty.cpp.o
 }
 no_other_backend() { # nothing in the build looks at an optional library
-  ! grep -Eiq -- '-isystem[^ ]*eigen|-fopenmp|xtensor|cudart' "$scratch/build/build.ninja"
+  ! grep -Eiq -- '-isystem[^ ]*eigen|-fopenmp|openblas|_xtensor|cudart|nvcc' "$scratch/build/build.ninja"
 }
+
+leaves_out() { # leaves_out BACKEND: without it alone, the build configures and the summary says so
+  meson setup "$scratch/without_$1" "$root" "-D$1=disabled" -Dtests=false >"$scratch/summary_$1" || return 1
+  grep -Eq "^ *$1 *: off, disabled by the options" "$scratch/summary_$1" && grep -Eq '^ *reference *: on, ' "$scratch/summary_$1"
+}
+builds_without_the_default() { ninja -C "$scratch/without_eigen" examples/01_training_step && "$scratch/without_eigen/examples/01_training_step"; }
 
 attempt "configure with everything off" configure
 attempt "the summary says what is off and why" reports_backends
@@ -45,5 +51,7 @@ attempt "an example and the core tests build" built
 attempt "a test and an adapter on the reference backend compile" compiles
 attempt "the example runs" "$scratch/build/examples/01_training_step"
 attempt "the core tests pass" "$scratch/build/tests/test_core"
+for backend in eigen xtensor cuda; do attempt "without $backend alone" leaves_out "$backend"; done
+attempt "the example runs on what is the default without Eigen" builds_without_the_default
 echo "$passed passed, $failed failed, 0 skipped"
 [ $failed -eq 0 ]

@@ -2,9 +2,8 @@
 // The cells of the CUDA backend: test bodies in host memory, operations on the device, from the compiled library.
 #pragma once
 
-#include "causaldpo/backends/cuda.hpp"
 #include "support/cell.hpp"
-#include "support/staged_backend.hpp"
+#include "support/staged_cuda.hpp"
 
 namespace causaldpo::test {
 template <>

@@ -7,7 +7,7 @@
 
 namespace causaldpo::test {
 template <>
-inline constexpr bool compiles_own_functors<staged<cuda_backend>> = false;  // nvcc does: tests/backends/test_cuda_extensions.cu
+inline constexpr bool compiles_own_functors<staged<cuda_backend>> = false;  // nvcc does: tests/cuda/test_extensions.cu
 }
 
 TYPE_TO_STRING_AS("cuda/f32", causaldpo::test::cell<causaldpo::test::staged<causaldpo::cuda_backend>, float>);

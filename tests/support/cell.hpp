@@ -8,11 +8,9 @@
 
 #include <string>
 
-namespace causaldpo::test {
+#include "support/own_functors.hpp"
 
-/// Whether a test body may bring a loss, kernel or estimator of its own: not where the operations come from a library only.
-template <class Backend>
-inline constexpr bool compiles_own_functors = true;
+namespace causaldpo::test {
 
 template <class Backend, class T>
 struct cell {

@@ -91,8 +91,8 @@ concept has_reduce = requires(B& b, index_t n, view<float, 1, typename B::space>
 template <class B>
 concept has_gemm = requires(B& b, view<float const, 2, typename B::space> af, view<float, 2, typename B::space> cf,
                             view<double const, 2, typename B::space> ad, view<double, 2, typename B::space> cd) {
-  b.gemm(transpose::no, transpose::yes, 1.0F, af, af, 0.0F, cf);
-  b.gemm(transpose::yes, transpose::no, 1.0, ad, ad, 0.0, cd);
+  b.template gemm<float>(transpose::no, transpose::yes, 1.0F, af, af, 0.0F, cf);
+  b.template gemm<double>(transpose::yes, transpose::no, 1.0, ad, ad, 0.0, cd);
 };
 
 /// The watch behind `nan_guard`: `open_watch(operation)` yields its slots, `close_watch(w)` throws value_error if

@@ -59,6 +59,7 @@ TYPE_TO_STRING_AS(CAUSALDPO_TEST_NAME "/f32", ::causaldpo::test::cell<CAUSALDPO_
 #include "algorithms/test_exposure_model.hpp"
 #include "algorithms/test_fused_linear_logps.hpp"
 #include "algorithms/test_soft_assignment.hpp"
+#include "algorithms/test_softmax_rows.hpp"
 #endif
 
 #if CAUSALDPO_SUITE_HAS(3)

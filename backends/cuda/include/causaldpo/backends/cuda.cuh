@@ -7,6 +7,7 @@
 #include "causaldpo/backends/cuda/launch.cuh"
 #include "causaldpo/backends/cuda/preference.cuh"
 #include "causaldpo/backends/cuda/reduce.cuh"
+#include "causaldpo/backends/cuda/softmax_rows.cuh"
 
 namespace causaldpo {
 

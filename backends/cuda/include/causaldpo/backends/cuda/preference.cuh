@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// preference_loss and conditional_preference on the device. The generic body is six to nine launches, each of which reads
-// again what the last one wrote: the pass over examples, two launches for every reduction, the scalars, what examples
+// preference_loss and conditional_preference on the device. The generic body is four to eight launches, each of which reads
+// again what the last one wrote: the pass over examples, one or two for every reduction, the scalars, what examples
 // count under Dr.DPO, the gradients. Here it is at most two. In the first, blocks pass over their examples and add them up;
 // the gradients follow there at once where their scale is known beforehand (`upstream`, a sum), and so does everything else
 // where one block holds all examples. In the second every block joins the blocks' sums in the same order, so that all

@@ -20,6 +20,7 @@
 
 // Derived tensor operations.
 #include "causaldpo/ops/batched_gemm.hpp"
+#include "causaldpo/ops/softmax_rows.hpp"
 
 // From model outputs to log-probabilities.
 #include "causaldpo/logprob/fused_linear_logps.hpp"

@@ -202,4 +202,44 @@ TEST_CASE_TEMPLATE("overrides: batched_gemm against its generic body, few large 
     }
 }
 
+TEST_CASE_TEMPLATE("overrides: softmax_rows against its generic body, the same bits for every number of threads", Cell,
+                   CAUSALDPO_TEST_CELLS) {
+  using B = typename Cell::backend;
+  using T = typename Cell::scalar;
+  static_assert(overrides<op::softmax_rows, B>);
+  for (auto [n, c, period] : {std::array<index_t, 3>{0, 3, 0}, {4000, 5, 0}, {500, 50, 50}, {130, 259, 0}, {7, 3001, 0}})
+    for (int wanted : {1, 2, 3}) {  // p, the gradient, both
+      CAPTURE(c);
+      CAPTURE(wanted);
+      index_t const ld = c + 2;
+      random_source random(static_cast<std::uint64_t>(n + c));
+      auto scores = random.normals<T>(n * ld, 3);
+      auto const upstream = random.normals<T>(n * ld);
+      if (n > 9) std::fill_n(scores.data() + 9 * ld, c, -std::numeric_limits<T>::infinity());
+      std::vector<std::int32_t> lengths;
+      for (index_t i = 0; i < n; ++i) lengths.push_back(static_cast<std::int32_t>(i % 2 == 0 ? c : random.below(c + 1)));
+      auto const run = [&](B& be, auto const& how) {
+        std::vector<T> answers(2 * scores.size(), T(7));
+        nan_watch const watch = be.open_watch({"op", nullptr, 0});
+        detail::softmax_rows_args<T, host_space> args{
+            view<T const, 2>(scores.data(), n, c, ld), view<T const, 2>(upstream.data(), n, c, ld), lengths, {}, watch};
+        if (wanted & 1) args.out.p = matrix(answers.data(), n, c, ld);
+        if (wanted & 2) args.out.grad_scores = matrix(answers.data() + scores.size(), n, c, ld);
+        how(be, args, softmax_rows_options{.causal_period = period});
+        be.drop_watch(watch);
+        return answers;
+      };
+      auto const replaced = [](auto& be, auto const& a, auto const& o) { override_for(op::softmax_rows{}, be, a, o); };
+      B one({.threads = 1});
+      auto const expected = run(one, [](auto& be, auto const& a, auto const& o) { op::softmax_rows::generic(be, a, o); });
+      auto const actual = run(one, replaced);
+      CHECK(relative_error(actual, expected) < tolerance<T>(c));
+      for (int threads : {2, 3}) {
+        B be({.threads = threads});
+        CHECK(run(be, replaced) == actual);
+        CHECK(be.allocations() == 0);
+      }
+    }
+}
+
 }  // namespace causaldpo::test

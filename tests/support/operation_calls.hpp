@@ -285,6 +285,15 @@ class operation_calls {
           };
         },
         [](call_sizes) { return 0.0; });
+    add(
+        "softmax_rows",
+        [](memory& m, call_sizes s) {
+          return [=, scores = m.matrix(s.b, s.v, 2), upstream = m.matrix(s.b, s.v), lengths = m.indices(s.b, s.v),
+                  p = m.out(s.b, s.v), grad = m.out(s.b, s.v)](B& be) {
+            softmax_rows(be, scores, {.p = p, .grad_scores = grad}, {.causal_period = 40}, upstream, lengths);
+          };
+        },
+        [](call_sizes) { return 0.0; });
   }
 
   void rankings() {

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "causaldpo/ops/batched_gemm.hpp"
+#include "causaldpo/ops/softmax_rows.hpp"
 #include "nn/linear.hpp"
 
 namespace recommender {
@@ -26,34 +27,6 @@ struct attention_shape {
   index_t sequences, length, heads;
 };
 
-/// f(r): softmax of row r over the columns 0 .. r mod length; 0 beyond.
-template <class T, class S>
-struct causal_softmax_kernel {
-  causaldpo::view<T, 2, S> scores;
-  CAUSALDPO_HD void operator()(index_t r) const {
-    index_t const last = r % scores.cols();
-    T largest = scores.at(r, 0), sum = 0;
-    for (index_t j = 1; j <= last; ++j) largest = causaldpo::math::max<T>(scores.at(r, j), largest);
-    for (index_t j = 0; j <= last; ++j) sum += scores.at(r, j) = causaldpo::math::exp<T>(scores.at(r, j) - largest);
-    for (index_t j = 0; j <= last; ++j) scores.at(r, j) /= sum;
-    for (index_t j = last + 1; j < scores.cols(); ++j) scores.at(r, j) = 0;
-  }
-};
-
-/// f(r): grad_r <- p_r (grad_r - sum_j grad_rj p_rj), the gradient by the scores.
-template <class T, class S>
-struct causal_softmax_gradient {
-  causaldpo::view<T const, 2, S> p;
-  causaldpo::view<T, 2, S> grad;
-  CAUSALDPO_HD void operator()(index_t r) const {
-    index_t const last = r % p.cols();
-    double sum = 0;
-    for (index_t j = 0; j <= last; ++j) sum += static_cast<double>(grad.at(r, j) * p.at(r, j));
-    for (index_t j = 0; j <= last; ++j) grad.at(r, j) = p.at(r, j) * (grad.at(r, j) - static_cast<T>(sum));
-    for (index_t j = last + 1; j < p.cols(); ++j) grad.at(r, j) = 0;
-  }
-};
-
 /// x, y [N,D] with N = sequences * length; kept for the way back: qkv [N,3D], p [heads * N, length], mixed [N,D] (before the
 /// output weights).
 template <causaldpo::real_scalar T, causaldpo::backend B>
@@ -68,7 +41,8 @@ void attention_forward(B& be, attention_shape s, in_matrix<T, B> x, attention_pa
     causaldpo::batched_gemm(be, s.sequences, transpose::no, transpose::yes, scale, first.col_block(h * width, width),
                             l * qkv.ld(), first.col_block(d + h * width, width), l * qkv.ld(), T(0), p.row_block(h * n, l),
                             l * p.ld());
-  be.launch(s.heads * n, causal_softmax_kernel<T, typename B::space>{p.row_block(0, s.heads * n)});
+  out_matrix<T, B> const weights = p.row_block(0, s.heads * n);
+  causaldpo::softmax_rows(be, weights, {.p = weights}, {.causal_period = l});
   for (index_t h = 0; h < s.heads; ++h)
     causaldpo::batched_gemm(be, s.sequences, transpose::no, transpose::no, T(1), in_matrix<T, B>(p.row_block(h * n, l)),
                             l * p.ld(), first.col_block(2 * d + h * width, width), l * qkv.ld(), T(0),
@@ -103,7 +77,9 @@ void attention_backward(B& be, attention_shape s, in_matrix<T, B> x, attention_p
     causaldpo::batched_gemm(be, s.sequences, transpose::yes, transpose::no, T(1), p.row_block(h * n, l), p_step, grad_o,
                             l * grad_mixed.ld(), T(0), first_grad.col_block(2 * d + h * width, width), grad_step);
   }
-  be.launch(s.heads * n, causal_softmax_gradient<T, typename B::space>{p, scratch.grad_p});
+  out_matrix<T, B> const slopes = scratch.grad_p.row_block(0, s.heads * n);
+  causaldpo::softmax_rows(be, p.row_block(0, s.heads * n), {.grad_scores = slopes}, {.causal_period = l, .probabilities = true},
+                          slopes);
   in_matrix<T, B> const grad_scores = scratch.grad_p;
   for (index_t h = 0; h < s.heads; ++h) {
     auto const grad_s = grad_scores.row_block(h * n, l);

@@ -76,6 +76,14 @@ preference_plan<T> plan_preference(char const* op, Options const& o) {
           .dr_beta = o.dr_beta};
 }
 
+/// The plan of preference_loss, its options checked.
+template <class T, class Loss>
+preference_plan<T> plan_unconditional(preference_options_for<Loss> const& o) {
+  auto plan = plan_preference<T>("preference_loss", o);
+  plan.length_normalize = o.length_normalize;
+  return plan;
+}
+
 }  // namespace detail
 
 namespace op {
@@ -87,9 +95,7 @@ struct preference_loss {
 
   template <backend B, real_scalar T, preference_loss_function Loss>
   static void generic(B& be, detail::preference_args<T, typename B::space> const& a, preference_options_for<Loss> const& o) {
-    auto plan = detail::plan_preference<T>("preference_loss", o);
-    plan.length_normalize = o.length_normalize;
-    detail::run_preference<B, T>(be, o.loss, a, plan);
+    detail::run_preference<B, T>(be, o.loss, a, detail::plan_unconditional<T>(o));
   }
 };
 }  // namespace op
@@ -99,8 +105,8 @@ namespace detail {
 template <class B, class T, class Loss>
 void check_and_run_preference(B& be, preference_args<T, typename B::space> a, preference_options_for<Loss> const& o) {
   constexpr char const* name = "preference_loss";
-  auto const plan = plan_preference<T>(name, o);
-  check_preference_batch(name, a, plan.reference, o.length_normalize, loss_needs_smoothing<Loss>);
+  auto const plan = plan_unconditional<T>(o);
+  check_preference_batch(name, a, plan.reference, plan.length_normalize, loss_needs_smoothing<Loss>);
   nan_guard<B> guard(be, name, preference_input_names);
   a.watch = guard.watch();
   run<op::preference_loss>(be, a, o);

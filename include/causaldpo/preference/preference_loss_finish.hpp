@@ -4,7 +4,7 @@
 #pragma once
 
 #include "causaldpo/concepts/backend.hpp"
-#include "causaldpo/preference/preference_loss_pass.hpp"
+#include "causaldpo/preference/preference_loss_memory.hpp"
 
 namespace causaldpo::detail {
 
@@ -178,52 +178,29 @@ struct preference_gradients {
   }
 };
 
-/// The body of both operations. Scratch: (2 J + 4) B scalars, J B more for listwise losses, K B for `likelihood`,
-/// J B for slopes when a gradient is wanted, B for dr_dpo.
+/// The generic body of both operations.
 template <backend B, real_scalar T, class Loss>
 void run_preference(B& be, Loss const& loss, preference_args<T, typename B::space> const& a, preference_plan<T> const& plan) {
   using S = typename B::space;
-  auto const& out = a.out;
   preference_reader<T, S> const read{a, plan};
-  index_t const b = read.examples(), j = read.items();
-  bool const gradients = out.grad_chosen_logps.given() || out.grad_rejected_logps.given() || out.grad_chosen_offsets.given() ||
-                         out.grad_rejected_offsets.given();
-  bool const likelihood = plan.mixed && plan.mixture == preference_mixture::likelihood;
-  bool const dr_gradients = gradients && plan.reduction == loss_reduction::dr_dpo && !a.upstream.given();
-  auto shares = be.template allocate<T>(j * b);
-  auto margins = be.template allocate<T>(j * b);
-  auto rejected = be.template allocate<T>(listwise_loss<Loss> ? j * b : 0);
-  auto slopes = be.template allocate<T>(gradients ? j * b : 0);
-  auto env_losses = be.template allocate<T>(likelihood ? a.q.cols() * b : 0);
-  auto chosen = be.template allocate<T>(gradients ? b : 0);
-  auto coefficients = be.template allocate<T>(dr_gradients ? b : 0);
-  auto losses = be.template allocate<T>(out.loss.given() ? 0 : b);
-  auto counts = be.template allocate<T>(out.pair_counts.given() ? 0 : b);
-  auto wins = be.template allocate<T>(out.pair_wins.given() ? 0 : b);
+  index_t const b = read.examples();
+  preference_memory<B, T, Loss> const memory(be, a, plan);
+  auto const scratch = memory.scratch();
   auto sums = be.template allocate<preference_sums>(1);
   auto dr = be.template allocate<log_sum_exp>(1);
   auto inverse_weight = be.template allocate<accumulator>(1);
-  preference_scratch<T, S> scratch{shares.matrix(j, b),
-                                   margins.matrix(j, b),
-                                   listwise_loss<Loss> ? rejected.matrix(j, b) : view<T, 2, S>{},
-                                   slopes.matrix(j, b),
-                                   env_losses.matrix(likelihood ? a.q.cols() : 0, b),
-                                   chosen.vector(),
-                                   out.loss.given() ? out.loss : losses.vector(),
-                                   out.pair_counts.given() ? out.pair_counts : counts.vector(),
-                                   out.pair_wins.given() ? out.pair_wins : wins.vector()};
-  be.launch(b, preference_pass<Loss, T, S>{{loss, read, scratch, gradients}});
+  be.launch(b, preference_pass<Loss, T, S>{{loss, read, scratch, memory.gradients()}});
 
   example_weight<T, S> const weight{a.batch.sample_weights, scratch.counts, a.watch};
   be.reduce(b, preference_sums_map<T, S>{weight, scratch.loss, scratch.wins}, preference_sums_fold{}, sums.vector());
   if (plan.reduction == loss_reduction::dr_dpo)
     be.reduce(b, dr_dpo_map<T, S>{weight, scratch.loss, plan.dr_beta}, log_sum_exp_fold{}, dr.vector());
-  be.launch(1, preference_finish<T, S>{sums.vector(), dr.vector(), plan.reduction, plan.dr_beta, out, inverse_weight.vector()});
-  if (dr_gradients)
+  be.launch(1, preference_finish<T, S>{sums.vector(), dr.vector(), plan.reduction, plan.dr_beta, a.out, inverse_weight.vector()});
+  if (memory.dr_gradients())
     be.launch(b, dr_dpo_coefficients<T, S>{weight, scratch.loss, dr.vector(), inverse_weight.vector(), plan.dr_beta,
-                                           coefficients.vector()});
-  if (gradients)
-    be.launch(b, preference_gradients<T, S>{read, scratch, inverse_weight.vector(), coefficients.vector(),
+                                           memory.coefficients()});
+  if (memory.gradients())
+    be.launch(b, preference_gradients<T, S>{read, scratch, inverse_weight.vector(), memory.coefficients(),
                                             preference_evaluation<Loss, T, S>::of_margin});
 }
 

@@ -5,7 +5,9 @@
 #define CAUSALDPO_CUDA_KERNELS 1
 #include "causaldpo/backends/cuda.hpp"
 #include "causaldpo/backends/cuda/launch.cuh"
+#include "causaldpo/backends/cuda/preference.cuh"
 #include "causaldpo/backends/cuda/reduce.cuh"
+#include "causaldpo/backends/cuda/softmax_rows.cuh"
 
 namespace causaldpo {
 

@@ -10,6 +10,8 @@
 #include "causaldpo/concepts/backend.hpp"
 #include "causaldpo/detail/dispatch.hpp"
 #include "causaldpo/ops/batched_gemm.hpp"
+#include "causaldpo/ops/softmax_rows.hpp"
+#include "causaldpo/preference/conditional_preference.hpp"
 
 namespace causaldpo {
 
@@ -107,19 +109,34 @@ void override_for(op::batched_gemm, cuda_backend& be, detail::batched_gemm_args<
   detail::cublas_products<T>(be.cublas(), a.ta, a.tb, a.alpha, a.a, a.stride_a, a.b, a.stride_b, a.beta, a.c, a.stride_c,
                              a.count);
 }
+// In cuda/preference.cuh and cuda/softmax_rows.cuh.
+template <>
+inline constexpr bool overrides<op::preference_loss, cuda_backend> = true;
+template <>
+inline constexpr bool overrides<op::conditional_preference, cuda_backend> = true;
+template <>
+inline constexpr bool overrides<op::softmax_rows, cuda_backend> = true;
 
 #if !defined(CAUSALDPO_CUDA_KERNELS)
 namespace detail {
 template <class>
 inline constexpr bool is_in_the_library = false;
-}
-// What a plain C++ compiler says to a call that is not in the library.
-template <class F>
-void cuda_backend::launch(index_t, F) {
+template <class Call>
+void expect_in_the_library() {
   static_assert(
-      detail::is_in_the_library<F>,
+      is_in_the_library<Call>,
       "causaldpo: this call is not in libcausaldpo-cuda (another scalar than float and double, or a loss, estimator or kernel of "
       "your own): compile the file with nvcc and include causaldpo/backends/cuda.cuh");
+}
+}  // namespace detail
+// What a plain C++ compiler says to a call that is not in the library, whose operation is generic or replaced.
+template <class F>
+void cuda_backend::launch(index_t, F) {
+  detail::expect_in_the_library<F>();
+}
+template <class Op, class... Args>
+void override_for(Op, cuda_backend&, Args const&...) {
+  detail::expect_in_the_library<detail::call<Op, Args...>>();
 }
 #endif
 

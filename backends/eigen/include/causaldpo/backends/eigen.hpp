@@ -9,6 +9,7 @@
 #include "causaldpo/backends/host/override_batched_gemm.hpp"
 #include "causaldpo/backends/host/override_fused_linear_logps.hpp"
 #include "causaldpo/backends/host/override_mmd_penalty.hpp"
+#include "causaldpo/backends/host/override_softmax_rows.hpp"
 #include "causaldpo/backends/host/parallel_host.hpp"
 
 namespace causaldpo {
@@ -54,5 +55,7 @@ template <>
 inline constexpr bool overrides<op::fused_linear_logps, eigen_backend> = true;
 template <>
 inline constexpr bool overrides<op::mmd_penalty, eigen_backend> = true;
+template <>
+inline constexpr bool overrides<op::softmax_rows, eigen_backend> = true;
 
 }  // namespace causaldpo

@@ -7,6 +7,7 @@
 #include "causaldpo/backends/host/override_batched_gemm.hpp"
 #include "causaldpo/backends/host/override_fused_linear_logps.hpp"
 #include "causaldpo/backends/host/override_mmd_penalty.hpp"
+#include "causaldpo/backends/host/override_softmax_rows.hpp"
 #include "causaldpo/backends/host/parallel_host.hpp"
 #include "causaldpo/backends/xtensor/adapt.hpp"
 #include "causaldpo/backends/xtensor/gemm.hpp"
@@ -56,5 +57,7 @@ template <>
 inline constexpr bool overrides<op::fused_linear_logps, xtensor_backend> = true;
 template <>
 inline constexpr bool overrides<op::mmd_penalty, xtensor_backend> = true;
+template <>
+inline constexpr bool overrides<op::softmax_rows, xtensor_backend> = true;
 
 }  // namespace causaldpo

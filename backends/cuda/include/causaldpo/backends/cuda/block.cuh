@@ -79,8 +79,15 @@ struct host_block {
   }
 };
 
+/// How many kernels the host has run: what an operation costs beside its work.
+inline index_t& kernels_launched() {
+  static index_t count = 0;
+  return count;
+}
+
 template <class Kernel>
 void launch_blocks(cudaStream_t, index_t blocks, Kernel const& kernel) {
+  if (blocks > 0) ++kernels_launched();
   alignas(16) static thread_local unsigned char memory[sizeof(typename Kernel::shared)];
   auto& shared = *reinterpret_cast<typename Kernel::shared*>(memory);
   for (index_t b = 0; b < blocks; ++b) kernel(host_block<Kernel::threads>{threads_run_backwards() ? blocks - 1 - b : b}, shared);

@@ -31,3 +31,5 @@ void cuda_backend::reduce_cols(index_t rows, index_t cols, Map map, Fold fold, v
 }
 
 }  // namespace causaldpo
+
+#include "causaldpo/backends/cuda/mmd.cuh"

@@ -9,6 +9,7 @@
 #include "causaldpo/backends/cuda/watch_table.hpp"
 #include "causaldpo/concepts/backend.hpp"
 #include "causaldpo/detail/dispatch.hpp"
+#include "causaldpo/invariance/mmd_penalty.hpp"
 #include "causaldpo/ops/batched_gemm.hpp"
 
 namespace causaldpo {
@@ -107,6 +108,9 @@ void override_for(op::batched_gemm, cuda_backend& be, detail::batched_gemm_args<
   detail::cublas_products<T>(be.cublas(), a.ta, a.tb, a.alpha, a.a, a.stride_a, a.b, a.stride_b, a.beta, a.c, a.stride_c,
                              a.count);
 }
+
+template <>
+inline constexpr bool overrides<op::mmd_penalty, cuda_backend> = true;  // cuda/mmd.cuh
 
 #if !defined(CAUSALDPO_CUDA_KERNELS)
 namespace detail {

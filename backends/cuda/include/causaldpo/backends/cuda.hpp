@@ -9,8 +9,10 @@
 #include "causaldpo/backends/cuda/watch_table.hpp"
 #include "causaldpo/concepts/backend.hpp"
 #include "causaldpo/detail/dispatch.hpp"
+#include "causaldpo/environment/gmm_pass.hpp"
 #include "causaldpo/invariance/mmd_penalty.hpp"
 #include "causaldpo/ops/batched_gemm.hpp"
+#include "causaldpo/ops/small_cholesky.hpp"
 
 namespace causaldpo {
 
@@ -109,8 +111,13 @@ void override_for(op::batched_gemm, cuda_backend& be, detail::batched_gemm_args<
                              a.count);
 }
 
+// Their bodies are cuda/mmd.cuh, cuda/gmm.cuh and cuda/small_cholesky.cuh.
 template <>
-inline constexpr bool overrides<op::mmd_penalty, cuda_backend> = true;  // cuda/mmd.cuh
+inline constexpr bool overrides<op::mmd_penalty, cuda_backend> = true;
+template <>
+inline constexpr bool overrides<op::gmm_pass, cuda_backend> = true;
+template <>
+inline constexpr bool overrides<op::small_cholesky, cuda_backend> = true;
 
 #if !defined(CAUSALDPO_CUDA_KERNELS)
 namespace detail {

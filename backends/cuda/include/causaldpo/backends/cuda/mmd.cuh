@@ -57,19 +57,6 @@ struct cuda_products_kernel {
   }
 };
 
-/// f(i, j): the segments of one sum, in their order.
-template <class T>
-struct join_segments {
-  view<T const, 2, device_space> parts;  // [segments * B, .]
-  index_t segments;
-  view<T, 2, device_space> out;
-  CAUSALDPO_HD void operator()(index_t i, index_t j) const {
-    accumulator sum = 0;
-    for (index_t s = 0; s < segments; ++s) sum += static_cast<accumulator>(parts.at(s * out.rows() + i, j));
-    out.at(i, j) = static_cast<T>(sum);
-  }
-};
-
 /// The members of mmd_tiles, each over all tiles at once. Scratch: a histogram for each of at most 256 blocks, and three partial
 /// results of kx and hx.
 template <class T>

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "causaldpo/backends/cuda/block.cuh"
+#include "causaldpo/backends/cuda/device_space.hpp"
 #include "causaldpo/core/view.hpp"
 
 namespace causaldpo::detail {
@@ -102,6 +103,19 @@ struct product_tiles {
       });
       left += narrow ? 16 : extent;
     }
+  }
+};
+
+/// f(i, j): the segments of one sum, in their order.
+template <class T>
+struct join_segments {
+  view<T const, 2, device_space> parts;  // [segments * rows, .]
+  index_t segments;
+  view<T, 2, device_space> out;
+  CAUSALDPO_HD void operator()(index_t i, index_t j) const {
+    accumulator sum = 0;
+    for (index_t s = 0; s < segments; ++s) sum += static_cast<accumulator>(parts.at(s * out.rows() + i, j));
+    out.at(i, j) = static_cast<T>(sum);
   }
 };
 

@@ -81,10 +81,7 @@ struct gmm_initialize {
         seed<B, T>(be, a.x, em.state(), random_stream{o.seed, static_cast<std::uint32_t>(restart)}, nearest, row.vector());
         for (index_t step = 0; step <= o.kmeans_iterations; ++step) {
           be.launch(n, detail::assign_nearest<T, S>{a.x, em.state().means, r});
-          for (index_t t = 0; t < em.tiles(); ++t) {
-            em.load_rows(t);
-            em.add_sums(t, r.col_block(em.first_row(t), em.rows_in(t)));
-          }
+          em.sum_all(r);
           em.update_weights_and_means(r, o.min_mass);
         }
         em.update_all_covariances(r, o.reg_covar, o.min_mass);

@@ -50,6 +50,14 @@ struct load_component {
   }
 };
 
+/// x_id in double, noted if it is not finite; row 0 of x is row `first` of what the caller gave.
+template <class T, class S>
+CAUSALDPO_HD accumulator finite_row_entry(view<T const, 2, S> x, index_t i, index_t d, index_t first, nan_watch watch) {
+  accumulator const v = static_cast<accumulator>(x.at(i, d));
+  if (!(v - v == 0)) watch.note(math::is_nan(v) ? gmm_slots::x : gmm_slots::x_infinite, (first + i) * x.cols() + d);
+  return v;
+}
+
 /// n rows of x, transposed into the tile.
 template <class T, class S>
 struct load_tile {
@@ -58,11 +66,7 @@ struct load_tile {
   index_t first;
   nan_watch watch;
   CAUSALDPO_HD void operator()(index_t i) const {
-    for (index_t d = 0; d < rows.cols(); ++d) {
-      accumulator const v = static_cast<accumulator>(rows.at(i, d));
-      tile.at(d, i) = v;
-      if (!(v - v == 0)) watch.note(math::is_nan(v) ? gmm_slots::x : gmm_slots::x_infinite, (first + i) * rows.cols() + d);
-    }
+    for (index_t d = 0; d < rows.cols(); ++d) tile.at(d, i) = finite_row_entry<T, S>(rows, i, d, first, watch);
   }
 };
 

@@ -60,7 +60,6 @@ struct gmm_posterior {
     for (index_t t = 0; t < mixture.tiles(); ++t) {
       index_t const first = mixture.first_row(t), rows = mixture.rows_in(t);
       view<accumulator, 2, S> const r = tile.col_block(0, rows);
-      mixture.load_rows(t);
       mixture.expect(t, r, log_density.part(first, rows));
       if (a.out.responsibilities.given())
         be.launch(rows, detail::store_responsibilities<T, S>{r, a.out.responsibilities.row_block(first, rows)});

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The steps of EM for Gaussian mixtures, from the work items of gmm_kernels.hpp and gmm_update_kernels.hpp: what gmm_em,
-// gmm_posterior and gmm_initialize have in common.
+// The steps of EM for Gaussian mixtures, from the passes of gmm_pass.hpp and the work items of gmm_kernels.hpp and
+// gmm_update_kernels.hpp: what gmm_em, gmm_posterior and gmm_initialize have in common.
 #pragma once
 
-#include "causaldpo/environment/gmm_update_kernels.hpp"
+#include "causaldpo/environment/gmm_pass.hpp"
 #include "causaldpo/ops/small_cholesky.hpp"
 
 namespace causaldpo::detail {
@@ -68,61 +68,27 @@ class gmm_workspace {
     be_.launch(components(), prepare_full<S>{state_});
   }
 
-  /// Rows of tile t, transposed, into the tile.
-  void load_rows(index_t t) {
-    be_.launch(rows_in(t), load_tile<T, S>{x_.row_block(first_row(t), rows_in(t)), tile(t), first_row(t), watch_});
-  }
-  /// E-step of the loaded tile: r [K, rows_in(t)] and the rows' log-densities.
+  /// E-step of the rows of tile t into r [K,rows_in(t)] and the rows' log-densities.
   void expect(index_t t, view<accumulator, 2, S> r, view<accumulator, 1, S> log_density) {
-    index_t const n = rows_in(t);
-    if (state_.diagonal()) be_.launch_2d(components(), n, diagonal_log_density<S>{state_, tile(t), r});
-    else
-      for (index_t k = 0; k < components(); ++k) be_.launch(n, full_log_density<S>{state_, tile(t), z(t), r, k});
-    be_.launch(n, normalise_densities<S>{state_.weights, r, log_density});
+    pass({.densities = true}, first_row(t), rows_in(t), r, log_density);
   }
-  /// Adds the loaded tile to sum_i r_ik x_i.
-  void add_sums(index_t t, view<accumulator const, 2, S> r) {
-    be_.gemm(transpose::no, transpose::yes, accumulator(1), r, constant(tile(t)), accumulator(t == 0 ? 0 : 1), state_.sums);
-  }
-  /// Adds tile t to the second moments around the means of the state.
-  void add_moments(index_t t, view<accumulator const, 2, S> r) {
-    index_t const d = state_.means.cols(), n = rows_in(t);
-    for (index_t k = 0; k < components(); ++k) {
-      be_.launch_2d(d, n, deviations<S>{tile(t), state_.means.row(k), r, z(t), k, state_.diagonal()});
-      bool const first = t == 0 && (k == 0 || state_.kind != covariance_kind::tied);
-      accumulator const kept = first ? 0 : 1;
-      if (state_.diagonal())
-        be_.gemm(transpose::no, transpose::yes, accumulator(1), r.row_block(k, 1), constant(z(t)), kept,
-                 state_.moments.row_block(k, 1));
-      else
-        be_.gemm(transpose::no, transpose::yes, accumulator(1), constant(z(t)), constant(z(t)), kept,
-                 state_.kind == covariance_kind::tied ? state_.moments : state_.moments.row_block(k * d, d));
-    }
-  }
-
   /// E-step of all rows into r [K,N]; with `sums` also sum_i r_ik x_i. Then the total log-likelihood.
   void expect_all(view<accumulator, 2, S> r, view<accumulator, 1, S> log_density, bool sums) {
-    for (index_t t = 0; t < tiles(); ++t) {
-      view<accumulator, 2, S> const part = r.col_block(first_row(t), rows_in(t));
-      load_rows(t);
-      expect(t, part, log_density.part(first_row(t), rows_in(t)));
-      if (sums) add_sums(t, part);
-    }
+    pass({.densities = true, .sums = sums}, 0, x_.rows(), r, log_density);
     be_.reduce(log_density.size(), element_map<S>{log_density}, sum_fold<>{}, sum_);
   }
+  /// sum_i r_ik x_i for given r [K,N].
+  void sum_all(view<accumulator, 2, S> r) { pass({.sums = true}, 0, x_.rows(), r, {}); }
   /// Weights and means from r [K,N] and the sums.
   void update_weights_and_means(view<accumulator const, 2, S> r, accumulator min_mass) {
     be_.reduce_rows(components(), r.cols(), responsibility_map<S>{r}, sum_fold<>{}, state_.masses);
     be_.launch(components(), update_means<S>{state_, static_cast<accumulator>(r.cols()), min_mass});
   }
   /// Covariances around the new means, in a second pass over the rows.
-  void update_all_covariances(view<accumulator const, 2, S> r, accumulator reg_covar, accumulator min_mass) {
-    for (index_t t = 0; t < tiles(); ++t) {
-      if (tiles() > 1) load_rows(t);
-      add_moments(t, r.col_block(first_row(t), rows_in(t)));
-    }
-    be_.launch(state_.kind == covariance_kind::tied ? 1 : components(),
-               update_covariances<S>{state_, static_cast<accumulator>(r.cols()), reg_covar, min_mass});
+  void update_all_covariances(view<accumulator, 2, S> r, accumulator reg_covar, accumulator min_mass) {
+    pass({.moments = true}, 0, x_.rows(), r, {});
+    be_.launch_2d(state_.covariances.rows(), state_.covariances.cols(),
+                  update_covariances<S>{state_, static_cast<accumulator>(r.cols()), reg_covar, min_mass});
   }
   /// out[at] = the mean log-likelihood of the last expect_all.
   void record(view<T, 1, S> out, index_t at) {
@@ -135,9 +101,12 @@ class gmm_workspace {
     index_t const rows = covariance_rows(kind, k, d), square = (kind == covariance_kind::spherical ? k : rows) * d;
     return 4 * k + 2 * k * d + rows * covariance_cols(kind, d) + 2 * square + 1;
   }
-  static view<accumulator const, 2, S> constant(view<accumulator, 2, S> v) { return v; }
-  view<accumulator, 2, S> tile(index_t t) const { return tile_.col_block(0, rows_in(t)); }
-  view<accumulator, 2, S> z(index_t t) const { return z_.col_block(0, rows_in(t)); }
+  void pass(gmm_steps steps, index_t first, index_t rows, view<accumulator, 2, S> r, view<accumulator, 1, S> log_density) {
+    // where all rows fit the tile, it holds them from the first pass on
+    gmm_pass(be_,
+             gmm_pass_args<T, S>{steps, x_.row_block(first, rows), first, state_, r, log_density, watch_, tile_, z_, loaded_});
+    loaded_ = tiles() == 1;
+  }
   index_t components() const { return state_.weights.size(); }
 
   B& be_;
@@ -148,6 +117,7 @@ class gmm_workspace {
   gmm_state<S> state_{};
   view<accumulator, 2, S> tile_, z_;
   view<accumulator, 1, S> sum_;
+  bool loaded_ = false;
 };
 
 }  // namespace causaldpo::detail

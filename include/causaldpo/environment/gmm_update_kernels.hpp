@@ -43,26 +43,23 @@ struct deviations {
   }
 };
 
-/// Component k (tied: called once, with k = 0): moments into covariances, reg_covar added to the diagonal. A dead
+/// f(i, j): moments into an entry of the covariances, reg_covar added to a diagonal; of a matrix the lower triangle. A dead
 /// component keeps its own covariance.
 template <class S>
 struct update_covariances {
   gmm_state<S> m;
   accumulator rows, reg_covar, min_mass;
-  CAUSALDPO_HD void operator()(index_t k) const {
+  CAUSALDPO_HD void operator()(index_t i, index_t j) const {
     index_t const d_count = m.means.cols();
-    accumulator const n = m.kind == covariance_kind::tied ? rows : m.masses.at(k);
-    if (!(n > (m.kind == covariance_kind::tied ? 0 : min_mass))) return;
+    bool const tied = m.kind == covariance_kind::tied;
+    accumulator const n = tied ? rows : m.masses.at(m.diagonal() ? i : i / d_count);
+    if (!(n > (tied ? 0 : min_mass))) return;
     if (m.kind == covariance_kind::spherical) {
       accumulator sum = 0;
-      for (index_t d = 0; d < d_count; ++d) sum += m.moments.at(k, d);
-      m.covariances.at(k, 0) = sum / (n * static_cast<accumulator>(d_count > 0 ? d_count : 1)) + reg_covar;
-    } else if (m.kind == covariance_kind::diag) {
-      for (index_t d = 0; d < d_count; ++d) m.covariances.at(k, d) = m.moments.at(k, d) / n + reg_covar;
-    } else {
-      for (index_t i = 0; i < d_count; ++i)
-        for (index_t j = 0; j <= i; ++j)
-          m.covariances.at(k * d_count + i, j) = m.moments.at(k * d_count + i, j) / n + (i == j ? reg_covar : 0);
+      for (index_t d = 0; d < d_count; ++d) sum += m.moments.at(i, d);
+      m.covariances.at(i, 0) = sum / (n * static_cast<accumulator>(d_count > 0 ? d_count : 1)) + reg_covar;
+    } else if (m.diagonal() || j <= i % d_count) {
+      m.covariances.at(i, j) = m.moments.at(i, j) / n + (m.diagonal() || j == i % d_count ? reg_covar : 0);
     }
   }
 };

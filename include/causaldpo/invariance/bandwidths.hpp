@@ -54,6 +54,13 @@ struct start_selection {
   CAUSALDPO_HD void operator()(index_t) const { state.at(0) = {0, rank, count}; }
 };
 
+/// The digit at `shift` of a distance whose leading bits are the selection's; -1 of any other.
+template <class T>
+CAUSALDPO_HD int digit_after(std::uint64_t prefix, T distance, int shift) {
+  std::uint64_t const bits = ordered_bits(distance);
+  return (shift + 8 < 64 ? bits >> (shift + 8) : 0) == prefix ? static_cast<int>((bits >> shift) & 255) : -1;
+}
+
 /// f(i): adds to row i's histogram the next digit of each distance of the tile that has the prefix (pairs i < j only).
 template <class T, class S>
 struct count_digits {
@@ -66,8 +73,8 @@ struct count_digits {
     std::uint64_t const prefix = state.at(0).prefix;
     index_t const first = top + i + 1 - left;
     for (index_t j = first > 0 ? first : 0; j < tile.cols(); ++j) {
-      std::uint64_t const bits = ordered_bits(tile.at(i, j));
-      if ((shift + 8 < 64 ? bits >> (shift + 8) : 0) == prefix) ++histograms.at(i, static_cast<index_t>((bits >> shift) & 255));
+      int const digit = digit_after(prefix, tile.at(i, j), shift);
+      if (digit >= 0) ++histograms.at(i, digit);
     }
   }
 };
@@ -139,42 +146,35 @@ struct finish_bandwidths {
   }
 };
 
-/// scales[m] = 1 / (2 s_m^2) and used[m] = s_m (if given), m < rule.count().
-template <backend B, class T>
-void resolve_bandwidths(B& be, distance_tiles<B, T> const& x, bandwidth_rule const& rule,
+/// scales[m] = 1 / (2 s_m^2) and used[m] = s_m (if given), m < rule.count(), for n rows. What goes over the distances is a
+/// backend's own:
+///   tiles.histograms()                               how many histograms are counted at the same time
+///   tiles.count(shift, state, histograms [.,256])    count_digits over all pairs, anew
+///   tiles.sums()                                     how many sums are made at the same time
+///   tiles.sum(state, sums, nexts)                    sum_and_next over all pairs, anew
+template <class T, backend B, class Tiles>
+void resolve_bandwidths(B& be, Tiles& tiles, index_t n, bandwidth_rule const& rule,
                         view<accumulator, 1, typename B::space> scales, view<T, 1, typename B::space> used) {
   using S = typename B::space;
-  constexpr index_t extent = distance_tile_extent;
-  index_t const n = x.rows();
   std::int64_t const pairs = n * (n - 1) / 2;
   if (!rule.is_median() || pairs == 0) return be.launch(1, finish_bandwidths<T, S>{rule, {}, {}, 0, scales, used});
-  auto tile_memory = be.template allocate<T>(extent * extent);
-  auto state = be.template allocate<selection>(1);
-  auto histograms = be.template allocate<std::int64_t>(extent * 256);
-  auto counts = be.template allocate<std::int64_t>(256);
-  auto rows = be.template allocate<accumulator>(2 * extent);
-  auto totals = be.template allocate<accumulator>(2);
-  view<accumulator, 1, S> const sums = rows.vector().part(0, extent), nexts = rows.vector().part(extent, extent);
+  index_t const lines = tiles.histograms(), parts = tiles.sums();
+  auto const state = be.template allocate<selection>(1);
+  auto const memory = be.template allocate<std::int64_t>(lines * 256);
+  auto const counts = be.template allocate<std::int64_t>(256);
+  auto const rows = be.template allocate<accumulator>(2 * parts);
+  auto const totals = be.template allocate<accumulator>(2);
+  view<std::int64_t, 2, S> const histograms = memory.matrix(lines, 256);
+  view<accumulator, 1, S> const sums = rows.vector().part(0, parts), nexts = rows.vector().part(parts, parts);
   be.launch(1, start_selection<S>{state.vector(), (pairs - 1) / 2, pairs});
-  be.launch(extent, fill_with<accumulator, S>{sums, 0});
-  be.launch(extent, fill_with<accumulator, S>{nexts, math::infinity<accumulator>()});
-  for (int shift = 8 * static_cast<int>(sizeof(T)) - 8; shift >= -8; shift -= 8) {  // the last round: sum_and_next
-    if (shift >= 0) be.launch(extent * 256, fill_with<std::int64_t, S>{histograms.vector(), 0});
-    for (index_t top = 0; top < n; top += extent)
-      for (index_t left = top; left < n; left += extent) {
-        view<T, 2, S> const tile = {tile_memory.data(), x.tile_rows(top, n), x.tile_rows(left, n), extent};
-        x.fill(top, left, tile);
-        if (shift >= 0)
-          be.launch(tile.rows(), count_digits<T, S>{tile, top, left, shift, state.vector(), histograms.matrix(extent, 256)});
-        else
-          be.launch(tile.rows(), sum_and_next<T, S>{tile, top, left, state.vector(), sums, nexts});
-      }
-    if (shift < 0) break;
-    be.reduce_cols(extent, 256, histogram_map<S>{histograms.matrix(extent, 256)}, sum_fold<std::int64_t>{}, counts.vector());
+  for (int shift = 8 * static_cast<int>(sizeof(T)) - 8; shift >= 0; shift -= 8) {
+    tiles.count(shift, state.vector(), histograms);
+    be.reduce_cols(lines, 256, histogram_map<S>{histograms}, sum_fold<std::int64_t>{}, counts.vector());
     be.launch(1, choose_digit<S>{counts.vector(), state.vector()});
   }
-  be.reduce(extent, entry_map<S>{sums}, sum_fold<>{}, totals.vector().part(0, 1));
-  be.reduce(extent, entry_map<S>{nexts}, min_fold<accumulator>{}, totals.vector().part(1, 1));
+  tiles.sum(state.vector(), sums, nexts);
+  be.reduce(parts, entry_map<S>{sums}, sum_fold<>{}, totals.vector().part(0, 1));
+  be.reduce(parts, entry_map<S>{nexts}, min_fold<accumulator>{}, totals.vector().part(1, 1));
   be.launch(1, finish_bandwidths<T, S>{rule, state.vector(), totals.vector(), pairs, scales, used});
 }
 

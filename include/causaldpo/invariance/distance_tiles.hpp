@@ -91,6 +91,9 @@ class distance_tiles {
   view<T, 2, S> augmented() const { return centred_.matrix(rows_, width_ + 1); }
   view<T, 2, S> centred() const { return augmented().col_block(0, width_); }
 
+  /// [B]: |x_i|^2 of the centred rows.
+  view<accumulator, 1, S> norms() const { return norms_.vector(); }
+
   /// Squared distances of rows [top, top + tile.rows()) to rows [left, left + tile.cols()). The same tile has the same
   /// bits every time.
   void fill(index_t top, index_t left, view<T, 2, S> tile) const {

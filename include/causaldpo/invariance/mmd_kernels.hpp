@@ -96,30 +96,52 @@ struct split_memberships {
   }
 };
 
+/// The kernel over all bandwidths, as a function of the squared distance.
+template <class F, class S>
+struct kernel_sum {
+  F kernel;
+  view<accumulator const, 1, S> scales;  // 1 / (2 s_m^2)
+  accumulator share;                     // of one bandwidth
+  /// k, and dk/d(distance), which is 0 between equal points: they do not move each other (no 0 * inf for a bandwidth near 0).
+  template <class V>
+  CAUSALDPO_HD kernel_point<V> at(V const& distance) const {
+    using T = math::scalar_t<V>;
+    V const zero = math::broadcast<V>(T(0)), part = math::broadcast<V>(static_cast<T>(share));
+    V value = zero, slope = zero;
+    for (index_t m = 0; m < scales.size(); ++m) {
+      V const scale = math::broadcast<V>(static_cast<T>(scales.at(m)));
+      kernel_point<V> const f = kernel(V(distance * scale));
+      value = value + f.value;
+      slope = slope + f.slope * scale;
+    }
+    return {V(value * part), math::select<V>(distance > zero, V(slope * part), zero)};
+  }
+};
+
+/// What a pass over the tiles of the kernel matrix computes; the views of what is not wanted are not given.
+template <class F, class T, class S>
+struct mmd_products {
+  kernel_sum<F, S> kernel;
+  view<T const, 2, S> contrasts;  // [B,K+1]
+  view<T, 2, S> kx;               // [B,K+1] Kx contrasts
+  view<T const, 2, S> u, a;       // [B,K] the weights W = u a' (u = A M)
+  view<T const, 2, S> x;          // [B,D+1] the centred rows and a column of ones
+  view<T, 2, S> hx;               // [B,D+1] H x with H_ij = W_ij dk/d|x_i - x_j|^2
+};
+
 /// One tile: squared distances become kernel values, and weights W become H = W dk/d(distance).
 template <class F, class T, class S>
 struct kernel_tile {
   using lane_scalar = T;
-  F kernel;
-  view<accumulator const, 1, S> scales;  // 1 / (2 s_m^2)
-  accumulator share;                     // of one bandwidth
-  view<T, 2, S> distances;               // kernel values on exit
-  view<T, 2, S> weights;                 // H on exit; may be left out
+  kernel_sum<F, S> kernel;
+  view<T, 2, S> distances;  // kernel values on exit
+  view<T, 2, S> weights;    // H on exit; may be left out
   template <class L>
   CAUSALDPO_HD void operator()(index_t i, L const& lane) const {
     using V = typename L::value;
-    V const d = lane.load_row(distances, i), zero = L::broadcast(T(0));
-    V value = zero, slope = zero;
-    for (index_t m = 0; m < scales.size(); ++m) {
-      V const scale = L::broadcast(static_cast<T>(scales.at(m)));
-      kernel_point<V> const f = kernel(V(d * scale));
-      value = value + f.value;
-      slope = slope + f.slope * scale;
-    }
-    V const part = L::broadcast(static_cast<T>(share));
-    lane.store_row(distances, i, V(value * part));
-    // equal points do not move each other: no 0 * inf for a bandwidth near 0
-    if (weights.given()) lane.store_row(weights, i, math::select<V>(d > zero, V(lane.load_row(weights, i) * slope * part), zero));
+    kernel_point<V> const k = kernel.template at<V>(lane.load_row(distances, i));
+    lane.store_row(distances, i, k.value);
+    if (weights.given()) lane.store_row(weights, i, V(lane.load_row(weights, i) * k.slope));
   }
 };
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "causaldpo/detail/dispatch.hpp"
-#include "causaldpo/invariance/mmd_kernels.hpp"
+#include "causaldpo/invariance/mmd_tiles.hpp"
 
 namespace causaldpo {
 
@@ -42,32 +42,40 @@ struct mmd_args {
 }  // namespace detail
 
 namespace op {
-/// Tag and generic body of mmd_penalty: one pass over the tiles on and above the diagonal.
+/// Tag and generic body of mmd_penalty: what goes around the pairs of rows, and one way to go over them.
 struct mmd_penalty {
   template <class T, class S>
   using calls = detail::call_list<detail::call<detail::mmd_args<T, S>, mmd_options>>;
 
   template <backend B, class T, class F>
   static void generic(B& be, detail::mmd_args<T, typename B::space> const& a, mmd_options_for<F> const& o) {
+    around<detail::mmd_tiles<B, T>>(be, a, o);
+  }
+
+  /// The operation, with `Tiles` (constructed from the backend and the centred rows) for all that is B x B.
+  template <class Tiles, backend B, class T, class F>
+  static void around(B& be, detail::mmd_args<T, typename B::space> const& a, mmd_options_for<F> const& o) {
     using S = typename B::space;
     index_t const b = a.q.rows(), k = a.q.cols(), d = a.outputs.cols();
     bandwidth_rule const rule{o.bandwidths, o.median_multipliers};
     bool const by_x = a.out.grad_outputs.given(), by_q = a.out.grad_q.given(), products_wanted = a.out.value.given() || by_q;
     detail::distance_tiles<B, T> const x(be, a.outputs, a.watch, 0);
+    Tiles tiles(be, x);
     auto scales = be.template allocate<accumulator>(rule.count());
-    detail::resolve_bandwidths<B, T>(be, x, rule, scales.vector(), a.out.bandwidths_used);
+    detail::resolve_bandwidths<T>(be, tiles, b, rule, scales.vector(), a.out.bandwidths_used);
 
     auto masses = be.template allocate<accumulator>(k);
     auto square = be.template allocate<accumulator>(3 * k * k + k + 1);  // overlaps, M, E, t, coefficient
     auto products = be.template allocate<accumulator>((k + 1) * (k + 1));
     auto rows = be.template allocate<T>(b * (4 * k + 2));  // A, U, contrasts, Kx contrasts
     auto hx_memory = be.template allocate<T>(by_x ? b * (d + 1) : 0);
-    auto tiles = be.template allocate<T>(2 * extent * extent);
     view<accumulator, 2, S> const overlaps = o.unbiased ? square.matrix(k, k) : view<accumulator, 2, S>{};
     view<accumulator, 2, S> const m{square.data() + k * k, k, k}, e{square.data() + 2 * k * k, k, k};
     view<accumulator, 1, S> const t = square.vector().part(3 * k * k, k), coefficient = square.vector().part(3 * k * k + k, 1);
-    view<T, 2, S> const in_k{rows.data(), b, k}, u{rows.data() + b * k, b, k}, contrasts{rows.data() + 2 * b * k, b, k + 1},
-        kx{rows.data() + b * (3 * k + 1), b, k + 1}, hx = hx_memory.matrix(by_x ? b : 0, d + 1);
+    view<T, 2, S> const in_k{rows.data(), b, k}, u{rows.data() + b * k, b, k}, contrasts{rows.data() + 2 * b * k, b, k + 1};
+    view<T, 2, S> kx, hx;
+    if (products_wanted) kx = {rows.data() + b * (3 * k + 1), b, k + 1};
+    if (by_x) hx = hx_memory.matrix(b, d + 1);
 
     detail::column_masses<B, T>(be, a.q, masses.vector());
     detail::overlap_map<T, S> const shares{a.q, masses.vector(), o.min_mass};
@@ -78,20 +86,7 @@ struct mmd_penalty {
     if (!products_wanted && !by_x) return;
 
     accumulator const share = o.kernel_reduction == averaging::mean ? 1 / static_cast<accumulator>(rule.count()) : 1;
-    be.launch(b * (k + 1), detail::fill_with<T, S>{{kx.data(), b * (k + 1)}, T(0)});
-    be.launch(by_x ? b * (d + 1) : 0, detail::fill_with<T, S>{hx_memory.vector(), T(0)});
-    for (index_t top = 0; top < b; top += extent)
-      for (index_t left = top; left < b; left += extent) {
-        index_t const high = x.tile_rows(top, b), wide = x.tile_rows(left, b);
-        view<T, 2, S> const kernel{tiles.data(), high, wide, extent};
-        view<T, 2, S> const h = by_x ? view<T, 2, S>{tiles.data() + extent * extent, high, wide, extent} : view<T, 2, S>{};
-        x.fill(top, left, kernel);
-        if (by_x)
-          be.template gemm<T>(transpose::no, transpose::yes, T(1), u.row_block(top, high), in_k.row_block(left, wide), T(0), h);
-        be.launch_2d(high, wide, detail::kernel_tile<F, T, S>{o.kernel, scales.vector(), share, kernel, h});
-        if (products_wanted) add_tile<B, T>(be, kernel, contrasts, top, left, kx);
-        if (by_x) add_tile<B, T>(be, h, x.augmented(), top, left, hx);
-      }
+    tiles.products(detail::mmd_products<F, T, S>{{o.kernel, scales.vector(), share}, contrasts, kx, u, in_k, x.augmented(), hx});
 
     accumulator const kappa =
         static_cast<accumulator>(o.kernel(accumulator(0)).value) * share * static_cast<accumulator>(rule.count());
@@ -103,20 +98,6 @@ struct mmd_penalty {
     }
     if (by_q) be.launch(b, detail::mmd_grad_q<T, S>{shares, kx, m, e, t, o.unbiased, kappa, a.out.grad_q});
     if (by_x) be.launch_2d(b, d, detail::mmd_grad_outputs<T, S>{x.augmented(), hx, a.out.grad_outputs});
-  }
-
- private:
-  static constexpr index_t extent = detail::distance_tile_extent;
-
-  /// out += (the symmetric matrix of which `tile` is the block at (top, left)) * in.
-  template <class B, class T>
-  static void add_tile(B& be, view<T, 2, typename B::space> tile, view<T, 2, typename B::space> in, index_t top, index_t left,
-                       view<T, 2, typename B::space> out) {
-    be.template gemm<T>(transpose::no, transpose::no, T(1), tile, in.row_block(left, tile.cols()), T(1),
-                        out.row_block(top, tile.rows()));
-    if (left > top)
-      be.template gemm<T>(transpose::yes, transpose::no, T(1), tile, in.row_block(top, tile.rows()), T(1),
-                          out.row_block(left, tile.cols()));
   }
 };
 }  // namespace op

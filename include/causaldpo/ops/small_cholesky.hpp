@@ -23,25 +23,33 @@ struct small_cholesky_args {
 template <class S>
 struct factorise {
   small_cholesky_args<S> a;
-  CAUSALDPO_HD void operator()(index_t m) const {
+
+  CAUSALDPO_HD view<accumulator, 2, S> matrix(index_t m) const {
+    return a.matrices.row_block(m * a.matrices.cols(), a.matrices.cols());
+  }
+  /// a_ij - sum_{e < j} l_ie l_je, where the columns before j are those of L.
+  CAUSALDPO_HD static accumulator remainder(view<accumulator, 2, S> l, index_t i, index_t j) {
+    accumulator sum = l.at(i, j);
+    for (index_t e = 0; e < j; ++e) sum -= l.at(i, e) * l.at(j, e);
+    return sum;
+  }
+  /// l_jj of matrix m, from a_jj and its remainder.
+  CAUSALDPO_HD accumulator root(index_t m, index_t j, accumulator diagonal, accumulator pivot) const {
     index_t const d_count = a.matrices.cols();
-    view<accumulator, 2, S> const l = a.matrices.row_block(m * d_count, d_count);
+    accumulator const rounding = a.relative_floor * diagonal;
+    bool const definite = diagonal > 0 && pivot >= -16 * static_cast<accumulator>(d_count) * rounding;
+    if (!definite) a.watch.note(a.slot, (m * d_count + j) * d_count + j);
+    return math::sqrt(definite && pivot < rounding ? rounding : pivot);
+  }
+
+  CAUSALDPO_HD void operator()(index_t m) const {
+    view<accumulator, 2, S> const l = matrix(m);
     accumulator log_det = 0;
-    for (index_t j = 0; j < d_count; ++j) {
-      accumulator const diagonal = l.at(j, j), rounding = a.relative_floor * diagonal;
-      accumulator pivot = diagonal;
-      for (index_t e = 0; e < j; ++e) pivot -= l.at(j, e) * l.at(j, e);
-      bool const definite = diagonal > 0 && pivot >= -16 * static_cast<accumulator>(d_count) * rounding;
-      if (!definite) a.watch.note(a.slot, (m * d_count + j) * d_count + j);
-      if (definite && pivot < rounding) pivot = rounding;
-      accumulator const root = math::sqrt(pivot);
-      l.at(j, j) = root;
-      log_det += 2 * math::log(root);
-      for (index_t i = j + 1; i < d_count; ++i) {
-        accumulator sum = l.at(i, j);
-        for (index_t e = 0; e < j; ++e) sum -= l.at(i, e) * l.at(j, e);
-        l.at(i, j) = sum / root;
-      }
+    for (index_t j = 0; j < l.cols(); ++j) {
+      accumulator const pivot = root(m, j, l.at(j, j), remainder(l, j, j));
+      l.at(j, j) = pivot;
+      log_det += 2 * math::log(pivot);
+      for (index_t i = j + 1; i < l.cols(); ++i) l.at(i, j) = remainder(l, i, j) / pivot;
     }
     a.log_dets.at(m) = log_det;
   }

@@ -33,3 +33,7 @@ void cuda_backend::reduce_cols(index_t rows, index_t cols, Map map, Fold fold, v
 }
 
 }  // namespace causaldpo
+
+#include "causaldpo/backends/cuda/gmm.cuh"
+#include "causaldpo/backends/cuda/mmd.cuh"
+#include "causaldpo/backends/cuda/small_cholesky.cuh"

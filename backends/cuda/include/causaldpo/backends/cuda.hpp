@@ -9,7 +9,10 @@
 #include "causaldpo/backends/cuda/watch_table.hpp"
 #include "causaldpo/concepts/backend.hpp"
 #include "causaldpo/detail/dispatch.hpp"
+#include "causaldpo/environment/gmm_pass.hpp"
+#include "causaldpo/invariance/mmd_penalty.hpp"
 #include "causaldpo/ops/batched_gemm.hpp"
+#include "causaldpo/ops/small_cholesky.hpp"
 #include "causaldpo/ops/softmax_rows.hpp"
 #include "causaldpo/preference/conditional_preference.hpp"
 
@@ -116,6 +119,14 @@ template <>
 inline constexpr bool overrides<op::conditional_preference, cuda_backend> = true;
 template <>
 inline constexpr bool overrides<op::softmax_rows, cuda_backend> = true;
+
+// Their bodies are cuda/mmd.cuh, cuda/gmm.cuh and cuda/small_cholesky.cuh.
+template <>
+inline constexpr bool overrides<op::mmd_penalty, cuda_backend> = true;
+template <>
+inline constexpr bool overrides<op::gmm_pass, cuda_backend> = true;
+template <>
+inline constexpr bool overrides<op::small_cholesky, cuda_backend> = true;
 
 #if !defined(CAUSALDPO_CUDA_KERNELS)
 namespace detail {

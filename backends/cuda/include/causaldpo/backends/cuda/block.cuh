@@ -16,7 +16,15 @@
 #include "causaldpo/core/config.hpp"
 
 #if !defined(__CUDACC__) && !defined(CAUSALDPO_CUDA_ON_HOST)
-#error "causaldpo/backends/cuda.cuh needs nvcc; with a plain C++ compiler include causaldpo/backends/cuda.hpp and link libcausaldpo-cuda"
+#error \
+    "causaldpo/backends/cuda.cuh needs nvcc; with a plain C++ compiler include causaldpo/backends/cuda.hpp and link libcausaldpo-cuda"
+#endif
+
+/// Before a loop over a thread's own array: unrolled, the array stays in registers.
+#if defined(__CUDA_ARCH__)
+#define CAUSALDPO_UNROLL _Pragma("unroll")
+#else
+#define CAUSALDPO_UNROLL
 #endif
 
 namespace causaldpo::detail {
@@ -97,7 +105,7 @@ void launch_blocks(cudaStream_t, index_t blocks, Kernel const& kernel) {
 
 /// Blocks of a kernel whose work is cut into `parts`: enough to fill every device, few enough for a grid.
 constexpr index_t blocks_for(index_t parts) { return parts < 65536 ? parts : 65536; }
-constexpr index_t parts_of(index_t n, index_t size) { return (n + size - 1) / size; }
+CAUSALDPO_HD constexpr index_t parts_of(index_t n, index_t size) { return (n + size - 1) / size; }
 
 /// s[0] = fold of s[0], ..., s[Threads - 1] in this order, in log2(Threads) phases; s is the block's memory.
 template <int Threads, class Block, class V, class Fold>

@@ -106,49 +106,4 @@ class host_distance_triangle {
   host_scratch<T> memory_;
 };
 
-/// As resolve_bandwidths: the exact median by its digits, counted by every thread in a histogram of its own.
-template <class Backend, class T>
-void host_bandwidths(Backend& be, host_distance_triangle<Backend, T>& x, index_t n, bandwidth_rule const& rule,
-                     view<accumulator, 1> scales, view<T, 1> used) {
-  using S = host_space;
-  std::int64_t const pairs = n * (n - 1) / 2;
-  if (!rule.is_median() || pairs == 0) return be.launch(1, finish_bandwidths<T, S>{rule, {}, {}, 0, scales, used});
-  index_t const parts = x.parts(), extent = x.extent;
-  auto const state = be.template allocate<selection>(1);
-  auto const histograms = be.template allocate<std::int64_t>(parts * 256);
-  auto const rows = be.template allocate<accumulator>(2 * n);  // of each row: sum of its distances, next larger one
-  auto const totals = be.template allocate<accumulator>(2);
-  view<std::int64_t, 1> const counts = histograms.vector().part(0, 256);
-  view<accumulator, 1> const sums = rows.vector().part(0, n), nexts = rows.vector().part(n, n);
-  be.launch(1, start_selection<S>{state.vector(), (pairs - 1) / 2, pairs});
-  for (int shift = 8 * static_cast<int>(sizeof(T)) - 8; shift >= 0; shift -= 8) {
-    std::uint64_t const prefix = state.data()->prefix;
-    std::fill_n(histograms.data(), parts * 256, std::int64_t(0));
-    x.visit([&](index_t part, index_t bi, index_t bj, view<T, 2> tile) {
-      std::int64_t* const h = histograms.data() + part * 256;
-      for (index_t i = 0; i < tile.rows(); ++i)
-        for (index_t j = bi == bj ? i + 1 : 0; j < tile.cols(); ++j) {
-          std::uint64_t const bits = ordered_bits(tile(i, j));
-          if ((shift + 8 < 64 ? bits >> (shift + 8) : 0) == prefix) ++h[(bits >> shift) & 255];
-        }
-    });
-    for (index_t c = 256; c < parts * 256; ++c) histograms.data()[c % 256] += histograms.data()[c];
-    be.launch(1, choose_digit<S>{counts, state.vector()});
-  }
-  std::fill_n(sums.data(), n, accumulator(0));
-  std::fill_n(nexts.data(), n, math::infinity<accumulator>());
-  x.visit([&](index_t, index_t bi, index_t bj, view<T, 2> tile) {
-    sum_and_next<T, S> const add{tile,
-                                 bi * extent,
-                                 bj * extent,
-                                 state.vector(),
-                                 sums.part(bi * extent, tile.rows()),
-                                 nexts.part(bi * extent, tile.rows())};
-    for (index_t i = 0; i < tile.rows(); ++i) add(i);
-  });
-  be.reduce(n, entry_map<S>{sums}, sum_fold<>{}, totals.vector().part(0, 1));
-  be.reduce(n, entry_map<S>{nexts}, min_fold<accumulator>{}, totals.vector().part(1, 1));
-  be.launch(1, finish_bandwidths<T, S>{rule, state.vector(), totals.vector(), pairs, scales, used});
-}
-
 }  // namespace causaldpo::detail

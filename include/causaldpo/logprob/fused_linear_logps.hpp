@@ -17,8 +17,8 @@ struct fused_linear_options {
   index_t ignore_index = -100;    ///< a row with this target has logp 0 and no gradient
   double logit_softcap = 0;       ///< c > 0: y = c tanh(z / c), as Gemma does; 0: no cap
   double temperature = 1;         ///< > 0; y is divided by it, after the cap
-  index_t row_tile = 256;         ///< rows of hidden in a tile; the tiles change cost and scratch, never the meaning
-  index_t vocabulary_tile = 1024; ///< rows of weight in a tile
+  index_t row_tile = 0;           ///< rows of hidden in a tile; the tiles change cost and scratch, never the meaning
+  index_t vocabulary_tile = 0;    ///< rows of weight in a tile; 0: the backend's choice, 256 by 1024 if it has none
 };
 
 /// Outputs of fused_linear_logps; a member left out is not computed. Gradients are overwritten, not added to.
@@ -48,6 +48,14 @@ struct fused_linear_args {
   bool wants_gradient() const { return out.grad_hidden.given() || out.grad_weight.given() || out.grad_bias.given(); }
 };
 
+namespace detail {
+/// How much of an extent a tile takes: what was asked for, or `otherwise` where the choice was left open.
+constexpr index_t tile_extent(index_t all, index_t asked, index_t otherwise) {
+  index_t const tile = asked > 0 ? asked : otherwise;
+  return all < tile ? all : tile;
+}
+}  // namespace detail
+
 namespace op {
 /// Tag and generic body of fused_linear_logps.
 struct fused_linear_logps {
@@ -59,7 +67,8 @@ struct fused_linear_logps {
     using S = typename B::space;
     constexpr int raised = 5;
     index_t const n = a.hidden.rows(), d = a.hidden.cols(), v = a.weight.rows();
-    index_t const row_tile = n < o.row_tile ? n : o.row_tile, column_tile = v < o.vocabulary_tile ? v : o.vocabulary_tile;
+    index_t const row_tile = detail::tile_extent(n, o.row_tile, 256);
+    index_t const column_tile = detail::tile_extent(v, o.vocabulary_tile, 1024);
     index_t const tiles = v == 0 ? 1 : (v + column_tile - 1) / column_tile;
     detail::logit_shaping<T> const shaping{static_cast<T>(o.logit_softcap), static_cast<T>(o.temperature)};
 
@@ -150,7 +159,8 @@ struct fused_linear_logps {
 /// Errors: value_error for a target outside its range and for NaN.
 /// Cost: N V D multiply-adds for the values; for both gradients three more products of that size, one of them to
 /// recompute the logits (saved for the last tile, so a vocabulary of one tile pays nothing). Scratch: row_tile
-/// (vocabulary_tile + D + 5) scalars, 64 row_tile and 8 vocabulary_tile bytes, whatever V: 2.3 MB in double at D = 64.
+/// (vocabulary_tile + D + 5) scalars, 64 row_tile and 8 vocabulary_tile bytes, whatever V: 2.3 MB in double at D = 64
+/// with the generic tiles; the page has what backends choose.
 /// Sources: Wijmans et al., "Cut Your Losses in Large-Vocabulary Language Models", arXiv 2411.09009 (tiles over
 /// tokens and vocabulary); Milakov and Gimelshein, arXiv 1805.02867 (online softmax).
 template <backend B, matrix_like H, matrix_like W, real_scalar T = scalar_of<H>>
@@ -178,8 +188,8 @@ void fused_linear_logps(B& be, H const& hidden, W const& weight, index_view<type
                         options.logit_softcap, "finite and >= 0");
   detail::expect_option(name, "temperature", options.temperature > 0 && detail::is_finite(options.temperature),
                         options.temperature, "finite and > 0");
-  detail::expect_option(name, "row_tile", options.row_tile > 0, options.row_tile, "> 0");
-  detail::expect_option(name, "vocabulary_tile", options.vocabulary_tile > 0, options.vocabulary_tile, "> 0");
+  detail::expect_option(name, "row_tile", options.row_tile >= 0, options.row_tile, ">= 0");
+  detail::expect_option(name, "vocabulary_tile", options.vocabulary_tile >= 0, options.vocabulary_tile, ">= 0");
   detail::nan_guard<B> guard(be, name, {"hidden", "weight", "bias", "upstream", "targets|is neither in [0, V) nor ignore_index"});
   a.watch = guard.watch();
   detail::run<op::fused_linear_logps>(be, a, options);

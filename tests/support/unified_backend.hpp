@@ -29,6 +29,8 @@ class unified {
  public:
   using space = host_space;
   static constexpr char const* name() { return Device::name(); }
+  /// The device itself, for tests of what it replaces: its views are of the same memory.
+  Device& device() { return device_; }
 
   /// Scratch of the device behind views of the host.
   template <class T>

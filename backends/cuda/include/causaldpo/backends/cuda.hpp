@@ -9,6 +9,7 @@
 #include "causaldpo/backends/cuda/watch_table.hpp"
 #include "causaldpo/concepts/backend.hpp"
 #include "causaldpo/detail/dispatch.hpp"
+#include "causaldpo/logprob/fused_linear_logps.hpp"
 #include "causaldpo/ops/batched_gemm.hpp"
 
 namespace causaldpo {
@@ -107,6 +108,10 @@ void override_for(op::batched_gemm, cuda_backend& be, detail::batched_gemm_args<
   detail::cublas_products<T>(be.cublas(), a.ta, a.tb, a.alpha, a.a, a.stride_a, a.b, a.stride_b, a.beta, a.c, a.stride_c,
                              a.count);
 }
+
+// Defined by cuda.cuh.
+template <>
+inline constexpr bool overrides<op::fused_linear_logps, cuda_backend> = true;
 
 #if !defined(CAUSALDPO_CUDA_KERNELS)
 namespace detail {

@@ -112,6 +112,8 @@ void override_for(op::batched_gemm, cuda_backend& be, detail::batched_gemm_args<
 // Defined by cuda.cuh.
 template <>
 inline constexpr bool overrides<op::fused_linear_logps, cuda_backend> = true;
+template <>
+inline constexpr bool overrides<op::fused_linear_logps_half, cuda_backend> = true;
 
 #if !defined(CAUSALDPO_CUDA_KERNELS)
 namespace detail {

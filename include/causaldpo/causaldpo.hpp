@@ -11,6 +11,7 @@
 #include "causaldpo/core/adapt.hpp"
 #include "causaldpo/core/config.hpp"
 #include "causaldpo/core/error.hpp"
+#include "causaldpo/core/half.hpp"
 #include "causaldpo/core/indices.hpp"
 #include "causaldpo/core/lane.hpp"
 #include "causaldpo/core/math.hpp"

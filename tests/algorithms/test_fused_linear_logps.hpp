@@ -365,7 +365,7 @@ TEST_CASE_TEMPLATE("fused_linear_logps: what is refused", Cell, CAUSALDPO_TEST_C
   CHECK_THROWS_WITH_AS(fused_linear_logps(be, h, w, p.targets, {}, {.temperature = 0}),
                        "fused_linear_logps: temperature is 0 and must be finite and > 0", option_error);
   CHECK_THROWS_AS(fused_linear_logps(be, h, w, p.targets, {}, {.logit_softcap = -1}), option_error);
-  CHECK_THROWS_AS(fused_linear_logps(be, h, w, p.targets, {}, {.row_tile = 0}), option_error);
+  CHECK_THROWS_AS(fused_linear_logps(be, h, w, p.targets, {}, {.row_tile = -1}), option_error);
   CHECK_THROWS_AS(fused_linear_logps(be, h, w, p.targets, {}, {.vocabulary_tile = -3}), option_error);
 }
 

@@ -29,6 +29,11 @@ class call_memory {
   view<T const, 2, S> matrix(index_t rows, index_t cols, double scale = 1, double mean = 0) {
     return in_matrix<T>(rows, cols, [&] { return rounded(mean + scale * random_.normal()); });
   }
+  /// Numbers of a half type.
+  template <half_scalar X>
+  view<X const, 2, S> half_matrix(index_t rows, index_t cols) {
+    return in_matrix<X>(rows, cols, [&] { return X(static_cast<float>(random_.normal())); });
+  }
   /// Numbers in (0.1, 1).
   view<T const, 1, S> positive(index_t n) {
     return in_vector<T>(n, [&] { return rounded(random_.uniform(0.1, 1)); });
@@ -133,16 +138,18 @@ class call_memory {
 
   static T rounded(double x) { return static_cast<T>(static_cast<float>(x)); }  // float and double see the same numbers
   template <class U>
+  static constexpr bool is_real = std::is_floating_point_v<U> || half_scalar<U>;
+  template <class U>
   static U mark() {
-    if constexpr (std::is_floating_point_v<U>)
-      return static_cast<U>(-7352.5);
+    if constexpr (is_real<U>)
+      return static_cast<U>(-7352.5F);
     else
       return static_cast<U>(std::is_same_v<U, std::uint8_t> ? 173 : -7352);
   }
   template <class U>
   static U hole() {  // what unused columns of an input hold
-    if constexpr (std::is_floating_point_v<U>)
-      return std::numeric_limits<U>::quiet_NaN();
+    if constexpr (is_real<U>)
+      return static_cast<U>(std::numeric_limits<float>::quiet_NaN());
     else
       return mark<U>();
   }

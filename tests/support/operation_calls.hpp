@@ -267,7 +267,20 @@ class operation_calls {
         [](call_sizes s) { return 32.0 * static_cast<double>(s.k); });
   }
 
+  template <half_scalar X>
+  void half_head(char const* name) {
+    add(name, [](memory& m, call_sizes s) {
+      return
+          [h = m.template half_matrix<X>(s.b, s.d), w = m.template half_matrix<X>(s.v, s.d), targets = m.indices(s.b, s.v, -100),
+           logps = m.template out<float>(s.b), lse = m.template out<float>(s.b), gh = m.template out<float>(s.b, s.d),
+           gw = m.template out<float>(s.v, s.d), gb = m.template out<float>(s.v)](B& be) {
+            fused_linear_logps(be, h, w, targets, {logps, lse, gh, gw, gb}, {.row_tile = 8, .vocabulary_tile = 16});
+          };
+    });
+  }
   void heads() {
+    half_head<bfloat16>("fused_linear_logps, bfloat16");
+    half_head<float16>("fused_linear_logps, float16");
     add("fused_linear_logps", [](memory& m, call_sizes s) {
       return [h = m.matrix(s.b, s.d), w = m.matrix(s.v, s.d), targets = m.indices(s.b, s.v, -100), bias = m.vector(s.v),
               upstream = m.vector(s.b), logps = m.out(s.b), lse = m.out(s.b), gh = m.out(s.b, s.d), gw = m.out(s.v, s.d),

@@ -6,14 +6,20 @@
 #include <type_traits>
 
 #include "causaldpo/core/adapt.hpp"
+#include "causaldpo/core/half.hpp"
 #include "causaldpo/core/view.hpp"
 
 namespace causaldpo {
 
 /// A scalar in which the library computes: float or double.
-/// Models: float, double. Not: int, long double, half types (they enter through a backend's own heads).
+/// Models: float, double. Not: int, long double, half types (which the heads read, see `head_scalar`).
 template <class T>
 concept real_scalar = std::same_as<T, float> || std::same_as<T, double>;
+
+/// A scalar of what a head reads: hidden states and weights. It computes and answers in `computed_in<T>`.
+/// Models: float, double, bfloat16, float16.
+template <class T>
+concept head_scalar = real_scalar<T> || half_scalar<T>;
 
 /// A kind of memory, as a type, so that host and device memory cannot be mixed by accident.
 /// Requires: a constexpr bool `host_accessible`. Models: host_space. Not: int.

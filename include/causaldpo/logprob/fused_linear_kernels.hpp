@@ -2,6 +2,7 @@
 // The functors of fused_linear_logps: what happens to a tile of logits [R,C] between the matrix products.
 #pragma once
 
+#include "causaldpo/core/half.hpp"
 #include "causaldpo/core/indices.hpp"
 #include "causaldpo/core/lane.hpp"
 #include "causaldpo/logprob/logit_shaping.hpp"
@@ -25,7 +26,8 @@ struct gather_hidden {
   bool all_rows;
   nan_watch watch;
   view<T, 2, S> out;
-  template <class L> CAUSALDPO_HD void operator()(index_t i, L const& lane) const {
+  template <class L>
+  CAUSALDPO_HD void operator()(index_t i, L const& lane) const {
     using V = typename L::value;
     index_t const row = first_row + i;
     bool const used = all_rows || is_counted(targets.at(row), ignore_index, vocabulary);
@@ -33,6 +35,34 @@ struct gather_hidden {
     lane.note(watch, 0, math::is_nan<V>(x), 1, row * hidden.cols());
     lane.store_row(out, i, x);
   }
+};
+
+/// (i, j): the same for hidden states in a half type, as they are and in float; either may be left out.
+template <half_scalar X, class S>
+struct gather_half_hidden {
+  view<X const, 2, S> hidden;
+  index_view<S> targets;
+  index_t first_row, ignore_index, vocabulary;
+  bool all_rows;
+  nan_watch watch;
+  view<X, 2, S> as_they_are;
+  view<float, 2, S> widened;
+  CAUSALDPO_HD void operator()(index_t i, index_t j) const {
+    index_t const row = first_row + i;
+    bool const used = all_rows || is_counted(targets.at(row), ignore_index, vocabulary);
+    X const x = used ? hidden.at(row, j) : X::of_bits(0);
+    watch.checked(static_cast<float>(x), 0, row * hidden.cols() + j);
+    if (as_they_are.given()) as_they_are.at(i, j) = x;
+    if (widened.given()) widened.at(i, j) = x;
+  }
+};
+
+/// (i, j): an element of a half type as a float.
+template <half_scalar X, class S>
+struct widen {
+  view<X const, 2, S> from;
+  view<float, 2, S> to;
+  CAUSALDPO_HD void operator()(index_t i, index_t j) const { to.at(i, j) = from.at(i, j); }
 };
 
 /// (i, lane over j): products h w' of a tile into shaped logits. Notes NaN of the bias in slot 2, and in `raised`
@@ -46,7 +76,8 @@ struct shape_logits {
   nan_watch watch;
   int raised;
   view<T, 2, S> tile;
-  template <class L> CAUSALDPO_HD void operator()(index_t i, L const& lane) const {
+  template <class L>
+  CAUSALDPO_HD void operator()(index_t i, L const& lane) const {
     using V = typename L::value;
     V z = lane.load_row(tile, i);
     if (bias.given()) {
@@ -79,8 +110,10 @@ struct merge_tile {
   view<softmax_moments, 1, S> moments;
   view<T, 1, S> target_logits;
   CAUSALDPO_HD void operator()(index_t i) const {
-    if (first_column == 0) moments.at(i) = tile_moments.at(i);
-    else moments.at(i) = softmax_moments_fold{}(moments.at(i), tile_moments.at(i));
+    if (first_column == 0)
+      moments.at(i) = tile_moments.at(i);
+    else
+      moments.at(i) = softmax_moments_fold{}(moments.at(i), tile_moments.at(i));
     index_t const target = targets.at(first_row + i), column = target - first_column;
     if (target != ignore_index && column >= 0 && column < tile.cols()) target_logits.at(i) = tile.at(i, column);
   }
@@ -125,7 +158,8 @@ struct softmax_slopes {
   view<T const, 1, S> largest, log_sum, scale;
   logit_shaping<T> shaping;
   view<T, 2, S> tile;
-  template <class L> CAUSALDPO_HD void operator()(index_t i, L const& lane) const {
+  template <class L>
+  CAUSALDPO_HD void operator()(index_t i, L const& lane) const {
     using V = typename L::value;
     V const y = lane.load_row(tile, i), zero = L::broadcast(T(0)), m = L::broadcast(largest.at(i));
     V const below = math::select<V>(y >= m, zero, y - m);
@@ -181,14 +215,15 @@ struct zero_element {
 };
 
 /// One row of weight: if a logit was not a number, looks for the NaN that made it, and notes it in slot 1.
-template <class T, class S>
+template <class X, class S>
 struct blame_weight {
-  view<T const, 2, S> weight;
+  view<X const, 2, S> weight;
   nan_watch watch;
   int raised;
   CAUSALDPO_HD void operator()(index_t v) const {
     if (watch.first[raised] == nan_watch::clear) return;
-    for (index_t d = 0; d < weight.cols(); ++d) watch.checked(weight.at(v, d), 1, v * weight.cols() + d);
+    for (index_t d = 0; d < weight.cols(); ++d)
+      watch.checked(static_cast<computed_in<X>>(weight.at(v, d)), 1, v * weight.cols() + d);
   }
 };
 

@@ -14,11 +14,11 @@ namespace causaldpo {
 
 /// Options of fused_linear_logps.
 struct fused_linear_options {
-  index_t ignore_index = -100;    ///< a row with this target has logp 0 and no gradient
-  double logit_softcap = 0;       ///< c > 0: y = c tanh(z / c), as Gemma does; 0: no cap
-  double temperature = 1;         ///< > 0; y is divided by it, after the cap
-  index_t row_tile = 256;         ///< rows of hidden in a tile; the tiles change cost and scratch, never the meaning
-  index_t vocabulary_tile = 1024; ///< rows of weight in a tile
+  index_t ignore_index = -100;  ///< a row with this target has logp 0 and no gradient
+  double logit_softcap = 0;     ///< c > 0: y = c tanh(z / c), as Gemma does; 0: no cap
+  double temperature = 1;       ///< > 0; y is divided by it, after the cap
+  index_t row_tile = 0;         ///< rows of hidden in a tile; the tiles change cost and scratch, never the meaning
+  index_t vocabulary_tile = 0;  ///< rows of weight in a tile; 0: the backend's choice, 256 by 1024 if it has none
 };
 
 /// Outputs of fused_linear_logps; a member left out is not computed. Gradients are overwritten, not added to.
@@ -33,11 +33,13 @@ struct fused_linear_results {
   view<T, 1, S> log_sum_p2{};   ///< [N] log sum_v p_v^2, also of ignored rows; forward only
 };
 
-/// What the front door hands to the generic body or to a backend's override.
-template <real_scalar T, memory_space S>
+/// What the front door hands to the generic body or to a backend's override. X: the scalar of hidden and weight, T: of
+/// everything else.
+template <head_scalar X, memory_space S>
 struct fused_linear_args {
-  view<T const, 2, S> hidden;    // [N,D]
-  view<T const, 2, S> weight;    // [V,D]
+  using T = computed_in<X>;
+  view<X const, 2, S> hidden;    // [N,D]
+  view<X const, 2, S> weight;    // [V,D]
   view<T const, 1, S> bias;      // [V], optional
   index_view<S> targets;         // [N], not checked yet: one outside its range is noted and treated as ignored
   view<T const, 1, S> upstream;  // [N], optional
@@ -48,22 +50,33 @@ struct fused_linear_args {
   bool wants_gradient() const { return out.grad_hidden.given() || out.grad_weight.given() || out.grad_bias.given(); }
 };
 
+namespace detail {
+/// How much of an extent a tile takes: what was asked for, or `otherwise` where the choice was left open.
+constexpr index_t tile_extent(index_t all, index_t asked, index_t otherwise) {
+  index_t const tile = asked > 0 ? asked : otherwise;
+  return all < tile ? all : tile;
+}
+}  // namespace detail
+
 namespace op {
-/// Tag and generic body of fused_linear_logps.
+/// Tag and generic body of fused_linear_logps. The body also serves half types, tile by tile in float.
 struct fused_linear_logps {
   template <class T, class S>
   using calls = detail::call_list<detail::call<fused_linear_args<T, S>, fused_linear_options>>;
 
-  template <backend B, real_scalar T>
-  static void generic(B& be, fused_linear_args<T, typename B::space> const& a, fused_linear_options const& o) {
+  template <backend B, head_scalar X>
+  static void generic(B& be, fused_linear_args<X, typename B::space> const& a, fused_linear_options const& o) {
     using S = typename B::space;
+    using T = computed_in<X>;
     constexpr int raised = 5;
     index_t const n = a.hidden.rows(), d = a.hidden.cols(), v = a.weight.rows();
-    index_t const row_tile = n < o.row_tile ? n : o.row_tile, column_tile = v < o.vocabulary_tile ? v : o.vocabulary_tile;
+    index_t const row_tile = detail::tile_extent(n, o.row_tile, 256);
+    index_t const column_tile = detail::tile_extent(v, o.vocabulary_tile, 1024);
     index_t const tiles = v == 0 ? 1 : (v + column_tile - 1) / column_tile;
     detail::logit_shaping<T> const shaping{static_cast<T>(o.logit_softcap), static_cast<T>(o.temperature)};
 
     auto hidden_block = be.template allocate<T>(row_tile * d);
+    auto wide_weight = be.template allocate<T>(half_scalar<X> ? column_tile * d : 0);
     auto logits = be.template allocate<T>(row_tile * column_tile);
     auto moments = be.template allocate<detail::softmax_moments>(row_tile);
     auto tile_moments = be.template allocate<detail::softmax_moments>(row_tile);
@@ -77,8 +90,19 @@ struct fused_linear_logps {
     for (index_t r0 = 0; r0 < n; r0 += row_tile) {
       index_t const r = n - r0 < row_tile ? n - r0 : row_tile;
       view<T, 2, S> const h(hidden_block.data(), r, d);
-      be.launch_2d(r, d,
-                   detail::gather_hidden<T, S>{a.hidden, a.targets, r0, o.ignore_index, v, a.uses_ignored_rows(), a.watch, h});
+      if constexpr (half_scalar<X>)
+        be.launch_2d(
+            r, d,
+            detail::gather_half_hidden<X, S>{a.hidden, a.targets, r0, o.ignore_index, v, a.uses_ignored_rows(), a.watch, {}, h});
+      else
+        be.launch_2d(r, d,
+                     detail::gather_hidden<T, S>{a.hidden, a.targets, r0, o.ignore_index, v, a.uses_ignored_rows(), a.watch, h});
+      auto weight_of = [&](index_t t, index_t c) -> view<T const, 2, S> {
+        if constexpr (half_scalar<X>)
+          return view<T, 2, S>(wide_weight.data(), c, d);
+        else
+          return a.weight.row_block(t * column_tile, c);
+      };
       auto tile_of = [&](index_t t) {
         index_t const left = v - t * column_tile;
         return view<T, 2, S>(logits.data(), r, left < column_tile ? left : column_tile);
@@ -86,7 +110,9 @@ struct fused_linear_logps {
       auto fill_tile = [&](index_t t) {
         view<T, 2, S> const tile = tile_of(t);
         index_t const c0 = t * column_tile, c = tile.cols();
-        be.gemm(transpose::no, transpose::yes, T(1), view<T const, 2, S>(h), a.weight.row_block(c0, c), T(0), tile);
+        if constexpr (half_scalar<X>)
+          be.launch_2d(c, d, detail::widen<X, S>{a.weight.row_block(c0, c), {wide_weight.data(), c, d}});
+        be.gemm(transpose::no, transpose::yes, T(1), view<T const, 2, S>(h), weight_of(t, c), T(0), tile);
         view<T const, 1, S> const bias = a.bias.given() ? a.bias.part(c0, c) : a.bias;
         be.launch_2d(r, c, detail::shape_logits<T, S>{bias, c0, shaping, a.watch, raised, tile});
       };
@@ -114,7 +140,7 @@ struct fused_linear_logps {
         be.launch_2d(r, c, detail::softmax_slopes<T, S>{largest, log_sum, scale, shaping, tile});
         be.launch(r, detail::target_slopes<T, S>{target_logits, scale, slack, a.targets, r0, c0, shaping, tile});
         if (a.out.grad_hidden.given())
-          be.gemm(transpose::no, transpose::no, T(1), slopes, a.weight.row_block(c0, c), t + 1 < tiles ? T(1) : T(0),
+          be.gemm(transpose::no, transpose::no, T(1), slopes, weight_of(t, c), t + 1 < tiles ? T(1) : T(0),
                   a.out.grad_hidden.row_block(r0, r));
         if (a.out.grad_weight.given())
           be.gemm(transpose::yes, transpose::no, T(1), slopes, view<T const, 2, S>(h), r0 > 0 ? T(1) : T(0),
@@ -125,7 +151,20 @@ struct fused_linear_logps {
         }
       }
     }
-    be.launch(v, detail::blame_weight<T, S>{a.weight, a.watch, raised});
+    be.launch(v, detail::blame_weight<X, S>{a.weight, a.watch, raised});
+  }
+};
+
+/// fused_linear_logps of half types, under a tag of its own: a backend that replaces the operation in float and double
+/// need not know of them.
+struct fused_linear_logps_half {
+  template <class, class S>
+  using calls = detail::call_list<detail::call<fused_linear_args<bfloat16, S>, fused_linear_options>,
+                                  detail::call<fused_linear_args<float16, S>, fused_linear_options>>;
+
+  template <backend B, half_scalar X>
+  static void generic(B& be, fused_linear_args<X, typename B::space> const& a, fused_linear_options const& o) {
+    fused_linear_logps::generic(be, a, o);
   }
 };
 }  // namespace op
@@ -137,11 +176,13 @@ struct fused_linear_logps {
 ///
 /// | argument | shape | meaning |
 /// |---|---|---|
-/// | hidden | [N,D] | one row for each token or example; finite |
-/// | weight | [V,D] | one row for each item; finite |
+/// | hidden | [N,D] | one row for each token or example; finite; float, double, bfloat16 or float16 |
+/// | weight | [V,D] | one row for each item; finite; the same scalar |
 /// | targets | [N] int64 or int32 | in [0, V), or `ignore_index` |
 /// | bias | [V] | optional; -inf takes an item off the list (without a softcap) |
 /// | upstream | [N] | optional, 1; not read where ignored |
+///
+/// Everything but hidden and weight is float where these are of a half type: products of their values are added in float.
 ///
 /// Edge cases: an ignored row has logp 0 and gradient 0, but an lse and statistics; its hidden state is read only if one
 /// of these is asked for. Logits of 1e4 are exact to rounding; a logp near 0 keeps its relative accuracy. A target whose
@@ -150,17 +191,18 @@ struct fused_linear_logps {
 /// Errors: value_error for a target outside its range and for NaN.
 /// Cost: N V D multiply-adds for the values; for both gradients three more products of that size, one of them to
 /// recompute the logits (saved for the last tile, so a vocabulary of one tile pays nothing). Scratch: row_tile
-/// (vocabulary_tile + D + 5) scalars, 64 row_tile and 8 vocabulary_tile bytes, whatever V: 2.3 MB in double at D = 64.
+/// (vocabulary_tile + D + 5) scalars, 64 row_tile and 8 vocabulary_tile bytes, whatever V: 2.3 MB in double at D = 64
+/// with the generic tiles (with half types vocabulary_tile D scalars more); the page has what backends choose.
 /// Sources: Wijmans et al., "Cut Your Losses in Large-Vocabulary Language Models", arXiv 2411.09009 (tiles over
 /// tokens and vocabulary); Milakov and Gimelshein, arXiv 1805.02867 (online softmax).
-template <backend B, matrix_like H, matrix_like W, real_scalar T = scalar_of<H>>
+template <backend B, matrix_like H, matrix_like W, head_scalar X = scalar_of<H>, real_scalar T = computed_in<X>>
 void fused_linear_logps(B& be, H const& hidden, W const& weight, index_view<typename B::space> targets,
                         std::type_identity_t<fused_linear_results<T, typename B::space>> results,
                         fused_linear_options const& options = {},
                         std::type_identity_t<view<T const, 1, typename B::space>> bias = {},
                         std::type_identity_t<view<T const, 1, typename B::space>> upstream = {}) {
   constexpr char const* name = "fused_linear_logps";
-  fused_linear_args<T, typename B::space> a{as_view(hidden), as_view(weight), bias, targets, upstream, results, {}};
+  fused_linear_args<X, typename B::space> a{as_view(hidden), as_view(weight), bias, targets, upstream, results, {}};
   index_t const n = a.hidden.rows(), d = a.hidden.cols(), v = a.weight.rows();
   detail::expect_shape(name, "hidden", a.hidden, n, d, "itself");
   detail::expect_shape(name, "weight", a.weight, v, d, "as many columns as hidden");
@@ -178,11 +220,11 @@ void fused_linear_logps(B& be, H const& hidden, W const& weight, index_view<type
                         options.logit_softcap, "finite and >= 0");
   detail::expect_option(name, "temperature", options.temperature > 0 && detail::is_finite(options.temperature),
                         options.temperature, "finite and > 0");
-  detail::expect_option(name, "row_tile", options.row_tile > 0, options.row_tile, "> 0");
-  detail::expect_option(name, "vocabulary_tile", options.vocabulary_tile > 0, options.vocabulary_tile, "> 0");
+  detail::expect_option(name, "row_tile", options.row_tile >= 0, options.row_tile, ">= 0");
+  detail::expect_option(name, "vocabulary_tile", options.vocabulary_tile >= 0, options.vocabulary_tile, ">= 0");
   detail::nan_guard<B> guard(be, name, {"hidden", "weight", "bias", "upstream", "targets|is neither in [0, V) nor ignore_index"});
   a.watch = guard.watch();
-  detail::run<op::fused_linear_logps>(be, a, options);
+  detail::run<std::conditional_t<half_scalar<X>, op::fused_linear_logps_half, op::fused_linear_logps>>(be, a, options);
   guard.finish();
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The stand-in for the CUDA runtime and cuBLAS: what runtime.hpp says, as the functions that the backend links against.
 #include "support/cuda_on_host/runtime.hpp"
 
 #include <cublas_v2.h>
@@ -6,6 +7,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <set>
+
+#include "causaldpo/core/half.hpp"
 
 namespace causaldpo::test {
 namespace {
@@ -89,9 +92,9 @@ struct cublasContext {
 namespace {
 
 /// c = alpha op(a) op(b) + beta c, column-major, as the BLAS defines it: beta 0 does not read c.
-template <class T>
+template <class T, class X = T>
 cublasStatus_t product(cublasHandle_t handle, cublasOperation_t ta, cublasOperation_t tb, int64_t m, int64_t n, int64_t k,
-                       T alpha, T const* a, int64_t lda, T const* b, int64_t ldb, T beta, T* c, int64_t ldc) {
+                       T alpha, X const* a, int64_t lda, X const* b, int64_t ldb, T beta, T* c, int64_t ldc) {
   streams.insert(handle->stream);
   ++cuda_on_host().products;
   if (lda < (ta == CUBLAS_OP_N ? m : k) || ldb < (tb == CUBLAS_OP_N ? k : n) || ldc < m || lda < 1 || ldb < 1 || ldc < 1)
@@ -166,6 +169,19 @@ cublasStatus_t CUBLASWINAPI cublasDgemmStridedBatched_64(cublasHandle_t h, cubla
                                                          double const* beta, double* c, int64_t ldc, long long step_c,
                                                          int64_t count) {
   return products<double>(h, ta, tb, m, n, k, *alpha, a, lda, step_a, b, ldb, step_b, *beta, c, ldc, step_c, count);
+}
+cublasStatus_t CUBLASWINAPI cublasGemmEx_64(cublasHandle_t h, cublasOperation_t ta, cublasOperation_t tb, int64_t m, int64_t n,
+                                            int64_t k, void const* alpha, void const* a, cudaDataType type_a, int64_t lda,
+                                            void const* b, cudaDataType type_b, int64_t ldb, void const* beta, void* c,
+                                            cudaDataType type_c, int64_t ldc, cublasComputeType_t compute, cublasGemmAlgo_t) {
+  if (type_a != type_b || type_c != CUDA_R_32F || compute != CUBLAS_COMPUTE_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
+  auto const of = [&]<class X>(X const* first, X const* second) {
+    return product<float, X>(h, ta, tb, m, n, k, *static_cast<float const*>(alpha), first, lda, second, ldb,
+                             *static_cast<float const*>(beta), static_cast<float*>(c), ldc);
+  };
+  if (type_a == CUDA_R_16BF) return of(static_cast<causaldpo::bfloat16 const*>(a), static_cast<causaldpo::bfloat16 const*>(b));
+  if (type_a == CUDA_R_16F) return of(static_cast<causaldpo::float16 const*>(a), static_cast<causaldpo::float16 const*>(b));
+  return CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
 }  // extern "C"

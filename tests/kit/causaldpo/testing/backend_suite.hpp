@@ -60,6 +60,7 @@ static_assert(causaldpo::check_backend<CAUSALDPO_TEST_BACKEND>());
 #include "algorithms/test_batched_gemm.hpp"
 #include "algorithms/test_exposure_model.hpp"
 #include "algorithms/test_fused_linear_logps.hpp"
+#include "algorithms/test_fused_linear_logps_half.hpp"
 #include "algorithms/test_soft_assignment.hpp"
 #include "algorithms/test_softmax_rows.hpp"
 #endif

@@ -4,6 +4,7 @@
 
 #define CAUSALDPO_CUDA_KERNELS 1
 #include "causaldpo/backends/cuda.hpp"
+#include "causaldpo/backends/cuda/fused_linear.cuh"
 #include "causaldpo/backends/cuda/launch.cuh"
 #include "causaldpo/backends/cuda/preference.cuh"
 #include "causaldpo/backends/cuda/reduce.cuh"

@@ -11,6 +11,7 @@
 #include "causaldpo/detail/dispatch.hpp"
 #include "causaldpo/environment/gmm_pass.hpp"
 #include "causaldpo/invariance/mmd_penalty.hpp"
+#include "causaldpo/logprob/fused_linear_logps.hpp"
 #include "causaldpo/ops/batched_gemm.hpp"
 #include "causaldpo/ops/small_cholesky.hpp"
 #include "causaldpo/ops/softmax_rows.hpp"
@@ -127,6 +128,12 @@ template <>
 inline constexpr bool overrides<op::gmm_pass, cuda_backend> = true;
 template <>
 inline constexpr bool overrides<op::small_cholesky, cuda_backend> = true;
+
+// Defined by cuda.cuh.
+template <>
+inline constexpr bool overrides<op::fused_linear_logps, cuda_backend> = true;
+template <>
+inline constexpr bool overrides<op::fused_linear_logps_half, cuda_backend> = true;
 
 #if !defined(CAUSALDPO_CUDA_KERNELS)
 namespace detail {

@@ -84,4 +84,18 @@ void cublas_products(cublasHandle_t handle, transpose ta, transpose tb, T alpha,
   expect_cublas(status, "gemm");
 }
 
+/// c = a b' of a half type, added up and stored in float.
+template <half_scalar X>
+void cublas_half_product(cublasHandle_t handle, view<X const, 2, device_space> a, view<X const, 2, device_space> b,
+                         view<float, 2, device_space> c) {
+  if (c.rows() <= 0 || c.cols() <= 0) return;
+  auto const ld = [](auto const& x) { return std::max<index_t>({x.ld(), x.cols(), 1}); };
+  constexpr cudaDataType type = std::is_same_v<X, bfloat16> ? CUDA_R_16BF : CUDA_R_16F;
+  float const one = 1, zero = 0;
+  expect_cublas(
+      cublasGemmEx_64(handle, CUBLAS_OP_T, CUBLAS_OP_N, c.cols(), c.rows(), a.cols(), &one, b.data(), type, ld(b), a.data(), type,
+                      ld(a), &zero, c.data(), CUDA_R_32F, ld(c), CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
+      "gemm of a half type");
+}
+
 }  // namespace causaldpo::detail

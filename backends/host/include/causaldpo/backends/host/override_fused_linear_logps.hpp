@@ -22,7 +22,13 @@ class host_linear_head {
 
  public:
   host_linear_head(Backend& be, fused_linear_args<T, S> const& a, fused_linear_options const& o)
-      : be_(be), a_(a), o_(o), n_(a.hidden.rows()), d_(a.hidden.cols()), v_(a.weight.rows()), chunk_(std::min(n_, o.row_tile)) {
+      : be_(be),
+        a_(a),
+        o_(o),
+        n_(a.hidden.rows()),
+        d_(a.hidden.cols()),
+        v_(a.weight.rows()),
+        chunk_(tile_extent(n_, o.row_tile, 256)) {
     // Ranges by the extents and the threads asked for, so that the same call gives the same bits.
     double const work = static_cast<double>(chunk_) * static_cast<double>(v_) * static_cast<double>(d_ + 16);
     parts_ = work < 2e5 ? 1 : std::max<index_t>(1, std::min<index_t>(be.threads(), v_ / 64));
@@ -31,7 +37,8 @@ class host_linear_head {
     index_t const bytes = static_cast<index_t>(sizeof(T));
     keep_ = a.wants_gradient() && chunk_ * v_ * bytes <= kept_bytes;
     index_t const room = kept_bytes / std::max<index_t>(1, parts_ * chunk_ * bytes);
-    tile_ = std::min({o.vocabulary_tile, std::max<index_t>(64, room / 16 * 16), std::max<index_t>(range_, 1)});
+    tile_ =
+        std::min({tile_extent(v_, o.vocabulary_tile, 1024), std::max<index_t>(64, room / 16 * 16), std::max<index_t>(range_, 1)});
   }
 
   void run() {

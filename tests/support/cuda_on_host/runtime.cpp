@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The stand-in of runtime.hpp: memory, copies and products on the host, counted.
 // The stand-in for the CUDA runtime and cuBLAS: what runtime.hpp says, as the functions that the backend links against.
 #include "support/cuda_on_host/runtime.hpp"
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs every test: installs what is missing, builds build/, unpacks the data sets, runs `meson test`, counts.
-# usage: tests/run.sh [--quick]    --quick leaves out the suites `acceptance` (simulator) and `data` (real data sets)
+# usage: tests/run.sh [--quick]    --quick leaves out the suites `acceptance` (simulator) and `data` (real data sets), and where
+#                                  it makes a new build/, the backends xtensor and CUDA
 #
 # CAUSALDPO_DATA names a folder of data archives (NAME.tar.xz or NAME/NAME.tar.xz). With it a missing set is a failure;
 # without it the tests that need real data are skipped. The last line counts test cases, golden cases and checks
@@ -14,7 +15,7 @@ quick=no
 for argument in "$@"; do
   case $argument in
     --quick) quick=yes ;;
-    -h | --help) sed -n '3,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    -h | --help) sed -n '3,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) echo "tests/run.sh: unknown argument $argument (known: --quick)" >&2; exit 2 ;;
   esac
 done
@@ -54,7 +55,9 @@ give_up() { # a step before the tests failed: say so in the form of a result
   exit 1
 }
 install_missing || give_up "installing what is missing"
-configure_all || give_up "configuring build/"
+if [ $quick = yes ]; then configure -Dxtensor=disabled -Dcuda=disabled
+else configure_all
+fi || give_up "configuring build/"
 say "building"
 meson compile -C "$root/build" || give_up "building"
 

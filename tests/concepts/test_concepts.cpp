@@ -93,6 +93,8 @@ struct own_matrix {
 static_assert(memory_space<host_space> && memory_space<archetype_space> && !memory_space<int>);
 static_assert(real_scalar<float> && real_scalar<double> && !real_scalar<int> && !real_scalar<long double> &&
               !real_scalar<float const>);
+static_assert(head_scalar<float> && head_scalar<bfloat16> && head_scalar<float16> && !head_scalar<short> &&
+              !real_scalar<float16>);
 static_assert(vector_like<std::vector<double>> && vector_like<std::vector<double> const> && vector_like<std::array<float, 3>> &&
               vector_like<std::span<float const>>);
 static_assert(!vector_like<std::list<double>> && !vector_like<std::vector<bool>> && !vector_like<double*> && !tensor<own_matrix>);
@@ -133,7 +135,7 @@ TEST_CASE("concepts: every operation runs on what the concept lists, as on the r
     operation.prepare(expected, {})(reference);
     be.synchronize();
 
-    CHECK(relative_error(memory.outputs(), expected.outputs()) < 1e-12);
+    CHECK(relative_error(memory.outputs(), expected.outputs()) < (operation.in_float ? 1e-6 : 1e-12));
   }
   CHECK(compared == calls.table.size());
 }

@@ -20,6 +20,7 @@ struct operation_call {
   /// The bytes of scratch that the operation's page documents for these sizes; left out where another test holds them.
   std::function<double(call_sizes)> scratch_bound = nullptr;
   bool needs_examples = false;  ///< refuses a call without examples, as its page says
+  bool in_float = false;        ///< answers in float whatever T is
 };
 
 /// Builds the table; each member adds the calls of one family.
@@ -277,6 +278,7 @@ class operation_calls {
             fused_linear_logps(be, h, w, targets, {logps, lse, gh, gw, gb}, {.row_tile = 8, .vocabulary_tile = 16});
           };
     });
+    table.back().in_float = true;
   }
   void heads() {
     half_head<bfloat16>("fused_linear_logps, bfloat16");

@@ -83,7 +83,7 @@ class cuda_linear_head {
         else
           take_moments<false>(block, t, moments.data());
       }
-      if (segments_ > 1) be_.launch(r, join_segments{moments.data(), segments_, joined.data()});
+      if (segments_ > 1) be_.launch(r, join_row_parts{moments.data(), segments_, joined.data()});
       finish(block, segments_ > 1 ? joined.vector() : moments.vector());
       if (!a_.wants_gradient()) continue;
       for (index_t t = tiles - 1; t >= 0; --t) {  // backwards: the products of the last tile are still there

@@ -131,7 +131,7 @@ struct online_softmax_kernel {
 };
 
 /// f(i): joins the parts of a row.
-struct join_segments {
+struct join_row_parts {
   softmax_moments const* parts;
   index_t segments;
   softmax_moments* joined;

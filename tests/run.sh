@@ -59,7 +59,7 @@ if [ $quick = yes ]; then configure -Dxtensor=disabled -Dcuda=disabled
 else configure_all
 fi || give_up "configuring build/"
 say "building"
-meson compile -C "$root/build" || give_up "building"
+meson compile -C "$root/build" --ninja-args=-k0 || give_up "building" # -k0: one log names everything that does not compile
 
 suites=()
 if [ $quick = yes ]; then

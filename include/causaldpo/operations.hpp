@@ -19,7 +19,7 @@ using all =
     detail::operation_list<adjusted_loss, batched_gemm, build_preference_pairs, causal_dpo_objective, conditional_preference,
                            expected_ranking_metrics, exposure_model, fused_linear_logps, fused_linear_logps_half, gmm_em,
                            gmm_initialize, gmm_posterior, mmd_penalty, preference_loss, preference_metrics, ranking_metrics,
-                           sample_environments, sample_negatives, soft_assignment, softmax_rows, vrex_penalty>;
+                           sample_environments, sample_negatives, soft_assignment, softmax_rows, take_rows, vrex_penalty>;
 }  // namespace op
 
 namespace detail {

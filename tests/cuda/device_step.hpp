@@ -23,6 +23,7 @@ struct device_step {
       auto const x = n == b * k && memory.size() == 6 ? random.memberships<float>(b, k) : random.normals<float>(n);
       memory.push_back(be.allocate<float>(n));
       be.copy(memory.back().vector(), view<float const, 1>(x));
+      be.synchronize();  // x ends here
     }
     for (index_t n : {index_t{1}, b, b * j, b * d}) memory.push_back(be.allocate<float>(n));
     be.synchronize();

@@ -109,6 +109,19 @@ TEST_CASE_TEMPLATE("cuda on the host: a head allocates once, waits never, and ke
   CHECK(backwards == first);
 }
 
+TEST_CASE("cuda on the host: a step that needs scratch refuses to be captured, one that has it does not") {
+  device_step step;
+  cuda_on_host_capture(true);
+  CHECK_THROWS_WITH_AS(step.run(), doctest::Contains("run it once with these sizes before"), backend_error);
+  cuda_on_host_capture(false);
+  step.run();
+  auto const expected = step.results();
+  cuda_on_host_capture(true);
+  step.run();
+  cuda_on_host_capture(false);
+  CHECK(step.results() == expected);
+}
+
 TEST_CASE("cuda on the host: memory that runs out at any point is an exception, and nothing leaks") {
   auto const live = cuda_on_host().live;
   std::size_t thrown = 0;

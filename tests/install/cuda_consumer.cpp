@@ -20,11 +20,15 @@ int main() {
   auto const c = backend.allocate<float>(2), r = backend.allocate<float>(2), mean = backend.allocate<float>(1);
   backend.copy(c.vector(), causaldpo::view<float const, 1>(chosen));
   backend.copy(r.vector(), causaldpo::view<float const, 1>(rejected));
-  causaldpo::preference_loss(
-      backend, causaldpo::preference_batch<float, device_space>{.policy_chosen_logps = c.vector(), .policy_rejected_logps = r.matrix(2, 1)},
-      {.loss_mean = mean.vector()}, {.beta = 1, .reference_free = true});
+  causaldpo::preference_loss(backend,
+                             causaldpo::preference_batch<float, device_space>{.policy_chosen_logps = c.vector(),
+                                                                              .policy_rejected_logps = r.matrix(2, 1)},
+                             {.loss_mean = mean.vector()}, {.beta = 1, .reference_free = true});
   backend.copy(causaldpo::scalar(&loss), causaldpo::view<float const, 1, device_space>(mean.vector()));
   backend.synchronize();
+  auto const selection =
+      causaldpo::gmm_select(backend, c.matrix(2, 1), {{1, causaldpo::covariance_kind::diag}});  // decides on the host
+  if (selection.table.size() != 1) return 1;
   double const expected = (std::log1p(std::exp(-2.0)) + std::log(2.0)) / 2;
   std::printf("causaldpo %s on cuda: %g\n", causaldpo::cuda_library_version(), static_cast<double>(loss));
   return std::abs(static_cast<double>(loss) - expected) < 1e-6 ? 0 : 1;

@@ -2,12 +2,11 @@
 // Choosing a Gaussian mixture: how many components and which covariances, by BIC, AIC or held-out likelihood.
 #pragma once
 
-#include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "causaldpo/environment/gmm_initialize.hpp"
 #include "causaldpo/environment/gmm_posterior.hpp"
+#include "causaldpo/environment/gmm_rows.hpp"
 
 namespace causaldpo {
 
@@ -57,27 +56,6 @@ struct gmm_selection {
 
 namespace detail {
 
-/// f(i, d) = element d of row rows_i of x.
-template <class T, class S>
-struct take_rows {
-  view<T const, 2, S> x;
-  view<index_t const, 1, S> rows;
-  view<T, 2, S> out;
-  CAUSALDPO_HD void operator()(index_t i, index_t d) const { out.at(i, d) = x.at(rows.at(i), d); }
-};
-
-/// Rows of x in the backend's memory, in the given order, dense.
-template <backend B, real_scalar T>
-auto gather_rows(B& be, view<T const, 2, typename B::space> x, std::vector<index_t> const& rows) {
-  index_t const n = static_cast<index_t>(rows.size());
-  auto taken = be.template allocate<T>(n * x.cols());
-  auto which = be.template allocate<index_t>(n);
-  be.copy(which.vector(), view<index_t const, 1>(rows));
-  be.launch_2d(n, x.cols(), take_rows<T, typename B::space>{x, which.vector(), taken.matrix(n, x.cols())});
-  be.synchronize();  // `rows` and `which` may now end
-  return taken;
-}
-
 /// Parameters in the backend's memory.
 template <backend B, real_scalar T>
 class mixture_memory {
@@ -106,19 +84,6 @@ void copy_mixture(B& be, gmm_parameters<T, To> const& to, gmm_parameters<T const
   be.copy(to.weights, from.weights);
   be.copy(to.means, from.means);
   be.copy(to.covariances, from.covariances);
-}
-
-/// Which rows are fitted (first) and which are held out (second): the `held` rows with the smallest draws, in order.
-inline std::pair<std::vector<index_t>, std::vector<index_t>> split_rows(index_t n, index_t held, std::uint64_t seed) {
-  random_stream const random{seed, 0x73706c74U};
-  std::vector<std::pair<double, index_t>> draws;
-  for (index_t i = 0; i < n; ++i) draws.emplace_back(random.uniform<double>(static_cast<std::uint64_t>(i)), i);
-  std::sort(draws.begin(), draws.end());
-  std::pair<std::vector<index_t>, std::vector<index_t>> parts;
-  for (index_t i = 0; i < n; ++i) (i < held ? parts.second : parts.first).push_back(draws[static_cast<std::size_t>(i)].second);
-  std::sort(parts.first.begin(), parts.first.end());
-  std::sort(parts.second.begin(), parts.second.end());
-  return parts;
 }
 
 /// Initialises and fits one candidate.

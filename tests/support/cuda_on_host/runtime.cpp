@@ -15,6 +15,7 @@ namespace causaldpo::test {
 namespace {
 std::set<cudaStream_t> streams;
 std::size_t fail_in = 0;
+bool capturing = false;
 
 cudaError_t take(void** data, std::size_t bytes) {
   if (fail_in > 0 && --fail_in == 0) return cudaErrorMemoryAllocation;
@@ -39,6 +40,7 @@ cuda_on_host_counts& cuda_on_host() {
 bool cuda_on_host_used(cudaStream_t stream) { return streams.count(stream) > 0; }
 void cuda_on_host_forget_streams() { streams.clear(); }
 void cuda_on_host_fail_allocation(std::size_t n) { fail_in = n; }
+void cuda_on_host_capture(bool on) { capturing = on; }
 
 }  // namespace causaldpo::test
 
@@ -78,6 +80,16 @@ cudaError_t CUDARTAPI cudaMemcpy2DAsync(void* to, size_t to_pitch, void const* f
 cudaError_t CUDARTAPI cudaStreamSynchronize(cudaStream_t stream) {
   streams.insert(stream);
   ++cuda_on_host().synchronizations;
+  return cudaSuccess;
+}
+cudaError_t CUDARTAPI cudaGetLastError() { return cudaSuccess; }
+cudaError_t CUDARTAPI cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) {
+  *status = capturing ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+  return cudaSuccess;
+}
+cudaError_t CUDARTAPI cudaMemset2DAsync(void* to, size_t pitch, int value, size_t width, size_t height, cudaStream_t stream) {
+  streams.insert(stream);
+  for (size_t i = 0; i < height; ++i) std::memset(static_cast<char*>(to) + i * pitch, value, width);
   return cudaSuccess;
 }
 char const* CUDARTAPI cudaGetErrorString(cudaError_t error) {
@@ -143,6 +155,10 @@ cublasStatus_t CUBLASWINAPI cublasGetStream(cublasHandle_t handle, cudaStream_t*
   *stream = handle->stream;
   return CUBLAS_STATUS_SUCCESS;
 }
+cublasStatus_t CUBLASWINAPI cublasGetPointerMode(cublasHandle_t, cublasPointerMode_t* mode) {
+  *mode = CUBLAS_POINTER_MODE_HOST;
+  return CUBLAS_STATUS_SUCCESS;
+}
 cublasStatus_t CUBLASWINAPI cublasSetWorkspace(cublasHandle_t, void*, size_t) { return CUBLAS_STATUS_SUCCESS; }
 char const* CUBLASWINAPI cublasGetStatusString(cublasStatus_t status) {
   return status == CUBLAS_STATUS_SUCCESS ? "success" : status == CUBLAS_STATUS_INVALID_VALUE ? "an invalid value" : "a failure";
@@ -183,6 +199,22 @@ cublasStatus_t CUBLASWINAPI cublasGemmEx_64(cublasHandle_t h, cublasOperation_t 
   if (type_a == CUDA_R_16BF) return of(static_cast<causaldpo::bfloat16 const*>(a), static_cast<causaldpo::bfloat16 const*>(b));
   if (type_a == CUDA_R_16F) return of(static_cast<causaldpo::float16 const*>(a), static_cast<causaldpo::float16 const*>(b));
   return CUBLAS_STATUS_NOT_SUPPORTED;
+}
+
+cublasStatus_t CUBLASWINAPI cublasSgeam_64(cublasHandle_t, cublasOperation_t, cublasOperation_t, int64_t m, int64_t n,
+                                           float const* alpha, float const* a, int64_t lda, float const* beta, float const* b,
+                                           int64_t ldb, float* c, int64_t ldc) {
+  for (int64_t j = 0; j < n; ++j)
+    for (int64_t i = 0; i < m; ++i) c[i + j * ldc] = *alpha * a[i + j * lda] + (*beta == 0 ? 0 : *beta * b[i + j * ldb]);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t CUBLASWINAPI cublasDgeam_64(cublasHandle_t, cublasOperation_t, cublasOperation_t, int64_t m, int64_t n,
+                                           double const* alpha, double const* a, int64_t lda, double const* beta, double const* b,
+                                           int64_t ldb, double* c, int64_t ldc) {
+  for (int64_t j = 0; j < n; ++j)
+    for (int64_t i = 0; i < m; ++i) c[i + j * ldc] = *alpha * a[i + j * lda] + (*beta == 0 ? 0 : *beta * b[i + j * ldb]);
+  return CUBLAS_STATUS_SUCCESS;
 }
 
 }  // extern "C"

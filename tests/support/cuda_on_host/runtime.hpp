@@ -27,4 +27,7 @@ void cuda_on_host_forget_streams();
 /// The n-th allocation from now fails with cudaErrorMemoryAllocation; 0: none does.
 void cuda_on_host_fail_allocation(std::size_t n);
 
+/// Whether streams say that they are being captured into a graph.
+void cuda_on_host_capture(bool on);
+
 }  // namespace causaldpo::test

@@ -2,6 +2,9 @@
 // The CUDA backend for nvcc: the primitives that run functors on the device, and the kernels of what it replaces.
 #pragma once
 
+#if defined(CAUSALDPO_CUDA_WITHOUT_KERNELS)
+#error "causaldpo/backends/cuda.hpp was included before causaldpo/backends/cuda.cuh: include the latter alone"
+#endif
 #define CAUSALDPO_CUDA_KERNELS 1
 #include "causaldpo/backends/cuda.hpp"
 #include "causaldpo/backends/cuda/fused_linear.cuh"

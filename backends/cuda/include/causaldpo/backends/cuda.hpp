@@ -29,7 +29,7 @@ class cuda_backend {
   using space = device_space;
 
   /// `cublas`: a handle of the caller's, set to the same stream and left as it is (its workspace and modes are the caller's
-  /// concern); left out, a handle and a workspace of 32 MiB of its own. Errors: backend_error with CUDA's or cuBLAS's code,
+  /// concern; it reads factors from the host); left out, a handle and a workspace of 32 MiB of its own. Errors: backend_error with CUDA's or cuBLAS's code,
   /// option_error for a handle on another stream.
   explicit cuda_backend(cudaStream_t stream = nullptr, cublasHandle_t cublas = nullptr)
       : stream_(stream_on_a_device(stream)), pool_(detail::stream_memory{stream}), watches_(stream), cublas_(stream, cublas) {}
@@ -40,7 +40,9 @@ class cuda_backend {
   /// How many devices there are; 0 also without a driver.
   static int devices() noexcept {
     int count = 0;
-    return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+    if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
+    static_cast<void>(cudaGetLastError());
+    return 0;
   }
   cudaStream_t stream() const { return stream_; }
   cublasHandle_t cublas() const { return cublas_.get(); }
@@ -136,6 +138,7 @@ template <>
 inline constexpr bool overrides<op::fused_linear_logps_half, cuda_backend> = true;
 
 #if !defined(CAUSALDPO_CUDA_KERNELS)
+#define CAUSALDPO_CUDA_WITHOUT_KERNELS 1
 namespace detail {
 template <class>
 inline constexpr bool is_in_the_library = false;
@@ -151,6 +154,22 @@ void expect_in_the_library() {
 template <class F>
 void cuda_backend::launch(index_t, F) {
   detail::expect_in_the_library<F>();
+}
+template <class F>
+void cuda_backend::launch_2d(index_t, index_t, F) {
+  detail::expect_in_the_library<F>();
+}
+template <class Map, class Fold, class U>
+void cuda_backend::reduce(index_t, Map, Fold, view<U, 1, space>) {
+  detail::expect_in_the_library<Map>();
+}
+template <class Map, class Fold, class U>
+void cuda_backend::reduce_rows(index_t, index_t, Map, Fold, view<U, 1, space>) {
+  detail::expect_in_the_library<Map>();
+}
+template <class Map, class Fold, class U>
+void cuda_backend::reduce_cols(index_t, index_t, Map, Fold, view<U, 1, space>) {
+  detail::expect_in_the_library<Map>();
 }
 template <class Op, class... Args>
 void override_for(Op, cuda_backend&, Args const&...) {

@@ -12,6 +12,8 @@
 // `each` must be reached by the whole block.
 #pragma once
 
+#include <cstring>
+
 #include "causaldpo/backends/cuda/status.hpp"
 #include "causaldpo/core/config.hpp"
 
@@ -57,8 +59,14 @@ __global__ void __launch_bounds__(Kernel::threads) run_block(Kernel const kernel
 template <class Kernel>
 void launch_blocks(cudaStream_t stream, index_t blocks, Kernel const& kernel) {
   if (blocks <= 0) return;
-  run_block<Kernel><<<static_cast<unsigned>(blocks), Kernel::threads, 0, stream>>>(kernel);
-  expect_cuda(cudaGetLastError(), "launch");
+  if (blocks > 0x7fffffff)
+    throw backend_error("cuda_backend: launch: a kernel needs more than 2^31 - 1 blocks",
+                        static_cast<int>(cudaErrorInvalidConfiguration));
+  // The launch's own status: cudaGetLastError would also report what the caller's code left behind.
+  void* arguments[] = {const_cast<Kernel*>(&kernel)};
+  expect_cuda(cudaLaunchKernel(reinterpret_cast<void const*>(&run_block<Kernel>), dim3(static_cast<unsigned>(blocks)),
+                               dim3(Kernel::threads), arguments, 0, stream),
+              "launch");
 }
 
 #else
@@ -98,7 +106,10 @@ void launch_blocks(cudaStream_t, index_t blocks, Kernel const& kernel) {
   if (blocks > 0) ++kernels_launched();
   alignas(16) static thread_local unsigned char memory[sizeof(typename Kernel::shared)];
   auto& shared = *reinterpret_cast<typename Kernel::shared*>(memory);
-  for (index_t b = 0; b < blocks; ++b) kernel(host_block<Kernel::threads>{threads_run_backwards() ? blocks - 1 - b : b}, shared);
+  for (index_t b = 0; b < blocks; ++b) {
+    std::memset(memory, 0xff, sizeof(memory));  // as on a device: nothing of the block before, and NaN where it is read too early
+    kernel(host_block<Kernel::threads>{threads_run_backwards() ? blocks - 1 - b : b}, shared);
+  }
 }
 
 #endif

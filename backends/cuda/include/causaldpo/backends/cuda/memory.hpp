@@ -15,6 +15,13 @@ namespace causaldpo::detail {
 struct stream_memory {
   cudaStream_t stream;
   void* take(std::size_t bytes) {
+    // Memory that is taken while a graph is captured belongs to the graph, not to the pool.
+    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+    expect_cuda(cudaStreamIsCapturing(stream, &capture), "allocate");
+    if (capture != cudaStreamCaptureStatusNone)
+      throw backend_error(
+          "cuda_backend: an operation needs new scratch while its stream is captured: run it once with these sizes before",
+          static_cast<int>(cudaErrorStreamCaptureUnsupported));
     void* data = nullptr;
     expect_cuda(cudaMallocAsync(&data, bytes, stream), "allocate");
     return data;
@@ -43,6 +50,10 @@ void copy_async(cudaStream_t stream, view<T, 1, To> to, view<T const, 1, From> f
 template <class T, class To, class From>
 void copy_async(cudaStream_t stream, view<T, 2, To> to, view<T const, 2, From> from) {
   if (from.rows() <= 0 || from.cols() <= 0) return;
+  // One piece where it is one: a pitch may not exceed 2 GiB.
+  if (from.rows() == 1 || (from.ld() == from.cols() && to.ld() == to.cols()))
+    return copy_async<T>(stream, view<T, 1, To>(to.data(), from.rows() * from.cols()),
+                         view<T const, 1, From>(from.data(), from.rows() * from.cols()));
   auto const pitch = [&](index_t ld) { return static_cast<std::size_t>(ld < from.cols() ? from.cols() : ld) * sizeof(T); };
   expect_cuda(cudaMemcpy2DAsync(to.data(), pitch(to.ld()), from.data(), pitch(from.ld()),
                                 static_cast<std::size_t>(from.cols()) * sizeof(T), static_cast<std::size_t>(from.rows()),

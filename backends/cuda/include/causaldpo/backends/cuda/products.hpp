@@ -20,6 +20,11 @@ class cublas_handle {
       expect_cublas(cublasGetStream(given, &other), "cublas");
       if (other != stream)
         throw option_error("cuda_backend: cublas is set to another stream and must be set to the backend's (cublasSetStream)");
+      cublasPointerMode_t mode = CUBLAS_POINTER_MODE_HOST;
+      expect_cublas(cublasGetPointerMode(given, &mode), "cublas");
+      if (mode != CUBLAS_POINTER_MODE_HOST)
+        throw option_error(
+            "cuda_backend: cublas reads factors from the device and must read them from the host (CUBLAS_POINTER_MODE_HOST)");
       return;
     }
     expect_cublas(cublasCreate(&handle_), "cublasCreate");
@@ -53,6 +58,28 @@ class cublas_handle {
 
 constexpr cublasOperation_t cublas_transpose(transpose t) { return t == transpose::no ? CUBLAS_OP_N : CUBLAS_OP_T; }
 
+/// c = beta c: what is left of a product whose inner extent is 0, whose factors may be null.
+template <class T>
+void scale_in_place(cublasHandle_t handle, T beta, view<T, 2, device_space> c) {
+  if (beta == T(1)) return;
+  std::size_t const row = static_cast<std::size_t>(c.cols()) * sizeof(T),
+                    pitch = static_cast<std::size_t>(std::max(c.ld(), c.cols())) * sizeof(T);
+  cudaStream_t stream = nullptr;
+  expect_cublas(cublasGetStream(handle, &stream), "gemm");
+  if (beta == T(0))
+    return expect_cuda(cudaMemset2DAsync(c.data(), pitch, 0, row, static_cast<std::size_t>(c.rows()), stream), "gemm");
+  index_t const ld = std::max(c.ld(), c.cols());
+  T const zero = 0;
+  if constexpr (std::is_same_v<T, float>)
+    expect_cublas(cublasSgeam_64(handle, CUBLAS_OP_N, CUBLAS_OP_N, c.cols(), c.rows(), &beta, c.data(), ld, &zero, c.data(), ld,
+                                 c.data(), ld),
+                  "gemm");
+  else
+    expect_cublas(cublasDgeam_64(handle, CUBLAS_OP_N, CUBLAS_OP_N, c.cols(), c.rows(), &beta, c.data(), ld, &zero, c.data(), ld,
+                                 c.data(), ld),
+                  "gemm");
+}
+
 /// c = alpha op(a) op(b) + beta c for `count` matrices that lie `stride_*` elements apart. A row-major matrix is its
 /// column-major transpose, and c' = op(b)' op(a)': the factors change places.
 template <class T>
@@ -61,6 +88,10 @@ void cublas_products(cublasHandle_t handle, transpose ta, transpose tb, T alpha,
                      index_t stride_c, index_t count) {
   index_t const m = c.rows(), n = c.cols(), inner = ta == transpose::no ? a.cols() : a.rows();
   if (m <= 0 || n <= 0 || count <= 0) return;
+  if (inner <= 0) {
+    for (index_t i = 0; i < count; ++i) scale_in_place<T>(handle, beta, {c.data() + i * stride_c, m, n, c.ld()});
+    return;
+  }
   // One row may have any leading dimension; cuBLAS asks for one that is not less than the row.
   auto const ld = [](auto const& x) { return std::max<index_t>({x.ld(), x.cols(), 1}); };
   cublasOperation_t const first = cublas_transpose(tb), second = cublas_transpose(ta);

@@ -7,7 +7,7 @@
 namespace recommender {
 
 void serving_arguments::add(CLI::App& app) {
-  app.add_option("--serve", mode, "what to rank for: none (the policy's own scores), uniform (every item shown alike), today (the request's own exposure), "
+  app.add_option("--serve", mode, "what to rank for: none (the policy's own scores), uniform (every item shown alike, for a model trained with the offset), today (the request's own exposure), "
                                   "forecast (the exposure of --counts), removed (any model minus its popularity, after training)")
       ->check(CLI::IsMember({"none", "uniform", "today", "forecast", "removed"}))->capture_default_str();
   app.add_option("--kappa", kappa, "share of the natural exponent 1 + 1/beta at which exposure is put back (or, with removed, taken away)");

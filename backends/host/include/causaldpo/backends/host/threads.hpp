@@ -31,12 +31,12 @@ class thread_team {
     if (count > 1 && can_split()) {
       auto const start = clock::now();
       while (done < count) {
-        body(done++);
+        run(body, done++);
         auto const spent = clock::now() - start;
         if (spent > patience && spent / done * (count - done) > patience) return split(done, count, body);
       }
     }
-    for (; done < count; ++done) body(done);
+    for (; done < count; ++done) run(body, done);
   }
 
   /// body(b) for first <= b < count by a team. An exception of a block is thrown again on the calling thread.
@@ -47,7 +47,7 @@ class thread_team {
     bool const free = can_split();
     if (!free || resting_ > 0 || count - first < 2) {
       if (free && resting_ > 0) --resting_;
-      for (index_t b = first; b < count; ++b) body(b);
+      for (index_t b = first; b < count; ++b) run(body, b);
       return;
     }
     std::exception_ptr failure;
@@ -61,7 +61,7 @@ class thread_team {
 #pragma omp for schedule(dynamic, 1) nowait
       for (index_t b = first; b < count; ++b) {
         try {
-          body(b);
+          run(body, b);
         } catch (...) {
 #pragma omp critical(causaldpo_thread_team)
           if (!failure) failure = std::current_exception();
@@ -78,6 +78,18 @@ class thread_team {
   }
 
  private:
+  /// One copy of a block's machine code, whoever runs it. Inlined into each of the loops above, the compiler could fuse a product
+  /// and a sum in one of them and not in another, and the bits would depend on who ran the block.
+  template <class Body>
+#if defined(__clang__)
+  __attribute__((noinline))
+#else
+  __attribute__((noinline, noclone))
+#endif
+  static void run(Body const& body, index_t b) {
+    body(b);
+  }
+
   using clock = std::chrono::steady_clock;
   static constexpr std::chrono::microseconds patience{15};
   int threads_;

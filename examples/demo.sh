@@ -19,7 +19,7 @@ done
 
 started=$SECONDS
 install_missing program
-configure -Dxtensor=disabled -Dcuda=disabled # one backend is enough here, and compiles sooner
+configure -Dtests=false -Dxtensor=disabled -Dcuda=disabled # one backend is enough here, and compiles sooner
 say "building the recommender"
 ninja -C "$root/build" examples/recommender/recommender
 recommender=$root/build/examples/recommender/recommender

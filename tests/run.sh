@@ -55,7 +55,7 @@ give_up() { # a step before the tests failed: say so in the form of a result
   exit 1
 }
 install_missing || give_up "installing what is missing"
-if [ $quick = yes ]; then configure -Dxtensor=disabled -Dcuda=disabled
+if [ $quick = yes ]; then configure -Dxtensor=disabled -Dcuda=disabled && meson configure "$root/build" -Dtests=true
 else configure_all
 fi || give_up "configuring build/"
 say "building"

@@ -226,5 +226,17 @@ struct blame_weight {
       watch.checked(static_cast<computed_in<X>>(weight.at(v, d)), 1, v * weight.cols() + d);
   }
 };
+/// One work item: clears `raised`, which no input stands for: a device keeps its slots from call to call.
+struct forget_raised {
+  nan_watch watch;
+  int raised;
+  CAUSALDPO_HD void operator()(index_t) const { watch.first[raised] = nan_watch::clear; }
+};
+/// After the tiles: names the NaN of the weight behind a logit that is not a number.
+template <class B, class X, class S>
+void blame_weight_rows(B& be, view<X const, 2, S> weight, nan_watch watch, int raised) {
+  be.launch(weight.rows(), blame_weight<X, S>{weight, watch, raised});
+  be.launch(1, forget_raised{watch, raised});
+}
 
 }  // namespace causaldpo::detail

@@ -151,7 +151,7 @@ struct fused_linear_logps {
         }
       }
     }
-    be.launch(v, detail::blame_weight<X, S>{a.weight, a.watch, raised});
+    detail::blame_weight_rows(be, a.weight, a.watch, raised);
   }
 };
 

@@ -91,7 +91,7 @@ class cuda_linear_head {
         add_gradients(block, t, t + 1 == tiles, sums.vector());
       }
     }
-    be_.launch(v_, blame_weight<X, S>{a_.weight, a_.watch, raised});
+    blame_weight_rows(be_, a_.weight, a_.watch, raised);
   }
 
  private:

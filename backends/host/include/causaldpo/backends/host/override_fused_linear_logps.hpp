@@ -70,7 +70,7 @@ class host_linear_head {
     }
     if (a_.out.grad_bias.given())
       for (index_t j = 0; j < v_; ++j) a_.out.grad_bias(j) = static_cast<T>(sums_(j));
-    be_.launch(v_, blame_weight<T, S>{a_.weight, a_.watch, raised});
+    blame_weight_rows(be_, a_.weight, a_.watch, raised);
   }
 
  private:

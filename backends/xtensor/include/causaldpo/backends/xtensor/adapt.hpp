@@ -109,8 +109,8 @@ class xtensor_any_rank {
 /// | xtensor type | view |
 /// |---|---|
 /// | `xt::xtensor<T, 1>`, `xt::xtensor_fixed` and `xt::adapt` of one dimension, `xt::view(m, i)` | rank 1 |
-/// | row-major `xt::xtensor<T, 2>`, fixed or adapted, `xt::view(m, xt::range(..), xt::range(..))` | rank 2, ld = stride of the
-/// rows | | `xt::xarray` and other objects without a static number of dimensions | rank 1 or 2, as is asked for |
+/// | row-major `xt::xtensor<T, 2>`, fixed or adapted, `xt::view(m, range, range)` | rank 2, ld = stride of the rows |
+/// | `xt::xarray` and other objects without a static number of dimensions | rank 1 or 2, as is asked for |
 ///
 /// Refused by the compiler, with advice: a column-major matrix, three or more dimensions, an expression that is not
 /// memory (`a + b`, a view by `xt::keep`). Refused by shape_error: the same where the type leaves it open, a column,
@@ -128,7 +128,7 @@ struct adapt<X> {
     static_assert(rank == -1 || rank == 1 || rank == 2,
                   "causaldpo: a view has one dimension or two; x.reshape({B * J, K}) makes [B,J,K] a matrix");
     if constexpr (!detail::xtensor_memory<Y> || (rank != -1 && rank != 1 && rank != 2))
-      return causaldpo::view < T, rank == 1 ? 1 : 2 > {};
+      return causaldpo::view<T, 2>{};  // refused above; without it the compiler would say more than the sentence
     else if constexpr (rank == -1)
       return detail::xtensor_any_rank<T, Y>(x);
     else if constexpr (rank == 1)

@@ -15,11 +15,31 @@ struct operation_list {};
 
 namespace op {
 /// The operations of the library that run on a backend. One added here is in every backend's library.
-using all =
-    detail::operation_list<adjusted_loss, batched_gemm, build_preference_pairs, causal_dpo_objective, conditional_preference,
-                           expected_ranking_metrics, exposure_model, fused_linear_logps, fused_linear_logps_half, gmm_em,
-                           gmm_initialize, gmm_posterior, mmd_penalty, preference_loss, preference_metrics, ranking_metrics,
-                           sample_environments, sample_negatives, soft_assignment, softmax_rows, take_rows, vrex_penalty>;
+// clang-format off: a name a line
+using all = detail::operation_list<
+    adjusted_loss,
+    batched_gemm,
+    build_preference_pairs,
+    causal_dpo_objective,
+    conditional_preference,
+    expected_ranking_metrics,
+    exposure_model,
+    fused_linear_logps,
+    fused_linear_logps_half,
+    gmm_em,
+    gmm_initialize,
+    gmm_posterior,
+    mmd_penalty,
+    preference_loss,
+    preference_metrics,
+    ranking_metrics,
+    sample_environments,
+    sample_negatives,
+    soft_assignment,
+    softmax_rows,
+    take_rows,
+    vrex_penalty>;
+// clang-format on
 }  // namespace op
 
 namespace detail {
@@ -58,7 +78,7 @@ inline constexpr int list_size<List<X...>> = static_cast<int>(sizeof...(X));
 /// Call `Index` of operation `Operation` on a backend in scalar T; `no_call` beyond the ends, and for double where float
 /// has the same call (an operation without reals).
 template <class Backend, int Operation, int Index, class T>
-struct call_at {
+struct listed_call_at {
   template <class U>
   static auto find() {
     using operation = typename list_entry_at<Operation, op::all>::type;

@@ -10,7 +10,7 @@
 
 namespace causaldpo::detail {
 
-/// Tiles of the centred rows x. Where all of them fit `kept_bytes` they are computed once and kept.
+/// Tiles of the centred rows x, whose squared lengths are `norms`. Where all of them fit `kept_bytes` they are computed once and kept.
 template <class Backend, class T>
 class host_distance_triangle {
   static constexpr index_t kept_bytes = 4 << 20;
@@ -18,24 +18,21 @@ class host_distance_triangle {
  public:
   static constexpr index_t extent = distance_tile_extent;
 
-  host_distance_triangle(Backend& be, view<T const, 2> centred)
+  host_distance_triangle(Backend& be, view<T const, 2> centred, view<accumulator const, 1> norms)
       : be_(be),
         x_(centred),
         blocks_((centred.rows() + extent - 1) / extent),
         parts_(std::max<index_t>(1, std::min<index_t>(be.threads(), (blocks_ + 1) / 2))),
         keep_(blocks_ * (blocks_ + 1) / 2 * tile_size * static_cast<index_t>(sizeof(T)) <= kept_bytes),
-        norms_(be.template allocate<accumulator>(centred.rows())),
-        memory_(be.template allocate<T>((keep_ ? blocks_ * (blocks_ + 1) / 2 : parts_) * tile_size)) {
-    be.reduce_rows(x_.rows(), x_.cols(), square_map<T, host_space>{x_}, sum_fold<>{}, norms_.vector());
-  }
+        norms_(norms),
+        memory_(be.template allocate<T>((keep_ ? blocks_ * (blocks_ + 1) / 2 : parts_) * tile_size)) {}
 
   /// How many tiles are visited at a time; a body may have scratch for each.
   index_t parts() const { return parts_; }
-  index_t blocks() const { return blocks_; }
   index_t rows_of(index_t block) const { return std::min(extent, x_.rows() - block * extent); }
 
   /// body(part, I, J, distances of block I to block J >= I) for every tile. Tiles visited at the same time differ in
-  /// both blocks. With `last_use` the body may write to the tile.
+  /// both blocks. Only in the last visit may a body write to its tile: the distances may be those of the next.
   template <class Body>
   void visit(Body const& body) {
     round(
@@ -77,8 +74,8 @@ class host_distance_triangle {
   void fill(index_t top, index_t left, view<T, 2> t) const {
     view<T const, 2> const rows = x_.row_block(top, t.rows()), cols = x_.row_block(left, t.cols());
     Backend::template product<T>(transpose::no, transpose::yes, T(1), rows, cols, T(0), t);
-    view<accumulator const, 1> const row_norms = norms_.vector().part(top, t.rows()),
-                                     col_norms = norms_.vector().part(left, t.cols());
+    view<accumulator const, 1> const row_norms = norms_.part(top, t.rows()),
+                                     col_norms = norms_.part(left, t.cols());
     T norms[extent];
     for (index_t j = 0; j < t.cols(); ++j) norms[j] = static_cast<T>(col_norms(j));
     refine_distance<T, host_space> const exact{rows, cols, row_norms, col_norms, t};
@@ -102,7 +99,7 @@ class host_distance_triangle {
   view<T const, 2> x_;
   index_t blocks_, parts_;
   bool keep_, filled_ = false;
-  host_scratch<accumulator> norms_;
+  view<accumulator const, 1> norms_;
   host_scratch<T> memory_;
 };
 

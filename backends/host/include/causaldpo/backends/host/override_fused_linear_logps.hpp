@@ -5,7 +5,7 @@
 #pragma once
 
 #include "causaldpo/backends/host/parallel_host.hpp"
-#include "causaldpo/backends/host/softmax_rows.hpp"
+#include "causaldpo/backends/host/logit_passes.hpp"
 #include "causaldpo/logprob/fused_linear_logps.hpp"
 
 namespace causaldpo::detail {
@@ -17,7 +17,7 @@ template <class Backend, class T>
 class host_linear_head {
   using S = host_space;
   using moments_vector = view<softmax_moments, 1>;
-  using row_passes = softmax_rows<typename Backend::arithmetic::template pack<T>>;
+  using row_passes = logit_passes<typename Backend::arithmetic::template pack<T>>;
   static constexpr index_t kept_bytes = 4 << 20;
 
  public:

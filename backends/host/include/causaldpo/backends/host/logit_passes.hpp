@@ -14,7 +14,7 @@ namespace causaldpo::detail {
 
 /// Passes over one row of a tile, in packs V. A row of a tile is at most a few thousand logits and stays in L1 between passes.
 template <class V>
-struct softmax_rows {
+struct logit_passes {
   using T = typename lane_math<V>::scalar;
   view<T const, 1> bias;  // of the tile's columns, optional
   index_t first_column;

@@ -64,7 +64,7 @@ configure() {
 }
 # Configures build/ with every backend that this machine can build, also after demo.sh left some out.
 configure_all() {
-  if configured; then meson setup --reconfigure "$root/build" "$root" -Dtests=true -Dxtensor=auto -Dcuda=auto
+  if configured; then meson setup --reconfigure "$root/build" "$root" -Dtests=true -Dexamples=true -Deigen=auto -Dxtensor=auto -Dcuda=auto
   else configure
   fi
 }

@@ -22,19 +22,19 @@ TEST_CASE_TEMPLATE("contract: the same bits twice, nothing allocated the second 
 
     call(be);
     be.synchronize();
-    auto const first = memory.outputs();
+    auto const first = memory.answers();
     CHECK(memory.unwritten() == 0);
     auto const allocations = be.allocations();
     memory.forget();
     call(be);
     be.synchronize();
 
-    CHECK(memory.outputs() == first);
+    CHECK(memory.answers() == first);
     CHECK(be.allocations() == allocations);
     memory.forget();
     call(another);
     another.synchronize();
-    CHECK(memory.outputs() == first);
+    CHECK(memory.answers() == first);
     CHECK_FALSE(memory.inputs_changed());
   }
 }
@@ -51,7 +51,7 @@ TEST_CASE_TEMPLATE("contract: padded views give what dense ones give, and keep t
     operation.prepare(padded, {})(be);
     be.synchronize();
 
-    CHECK(relative_error(padded.outputs(), dense.outputs()) <= (operation.in_float ? tolerance<float>() : tolerance<T>()));
+    CHECK(largest_error(padded.answers(), dense.answers()) <= (operation.in_float ? tolerance<float>() : tolerance<T>()));
     CHECK_FALSE(padded.padding_changed());
     CHECK_FALSE(padded.inputs_changed());
   }

@@ -37,8 +37,8 @@ struct head_problem {
     auto size = [](index_t k) { return static_cast<std::size_t>(k); };
     outputs o{std::vector<T>(size(n)),
               std::vector<T>(size(n)),
-              std::vector<T>(size(n * (d + pad)), T(9)),
-              std::vector<T>(size(v * (d + pad)), T(9)),
+              std::vector<T>(size(n * (d + pad)), T(0x1p-12)),
+              std::vector<T>(size(v * (d + pad)), T(0x1p-12)),
               std::vector<T>(size(v)),
               std::vector<T>(size(full ? n : 0)),
               std::vector<T>(size(full ? n : 0))};
@@ -138,7 +138,7 @@ TEST_CASE_TEMPLATE("overrides: mmd_penalty against its generic body, the same bi
         bool operator==(outputs const&) const = default;
       };
       auto run = [&](B& be, auto const& how) {
-        outputs o{std::vector<T>(1), std::vector<T>(x.size(), T(7)), std::vector<T>(q.size()), std::vector<T>(2),
+        outputs o{std::vector<T>(1), std::vector<T>(x.size(), T(0x1p-12)), std::vector<T>(q.size()), std::vector<T>(2),
                   std::vector<std::int64_t>(1)};
         nan_watch const watch = be.open_watch({"op", nullptr, 0});
         detail::mmd_args<T, host_space> const args{
@@ -219,7 +219,7 @@ TEST_CASE_TEMPLATE("overrides: softmax_rows against its generic body, the same b
       std::vector<std::int32_t> lengths;
       for (index_t i = 0; i < n; ++i) lengths.push_back(static_cast<std::int32_t>(i % 2 == 0 ? c : random.below(c + 1)));
       auto const run = [&](B& be, auto const& how) {
-        std::vector<T> answers(2 * scores.size(), T(7));
+        std::vector<T> answers(2 * scores.size(), T(0x1p-12));
         nan_watch const watch = be.open_watch({"op", nullptr, 0});
         detail::softmax_rows_args<T, host_space> args{
             view<T const, 2>(scores.data(), n, c, ld), view<T const, 2>(upstream.data(), n, c, ld), lengths, {}, watch};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of what can be run: an adapter for each operation, on each backend, in each scalar. A translation unit
-// adds its entry by defining one `registration` at namespace scope (the build generates them; see README.md).
+// adds its entry by defining one `registration` at namespace scope (CAUSALDPO_CONFORMANCE_ENTRY in the suite writes them; see
+// README.md).
 #pragma once
 
 #include <functional>

@@ -51,7 +51,7 @@ struct device_head {
   template <class Run>
   outputs run(Backend& be, unsigned wanted, Run const& how) const {
     auto size = [&](int bit, index_t k) { return static_cast<std::size_t>((wanted >> bit & 1U) != 0 ? k : 0); };
-    auto marked = [&](int bit, index_t k) { return std::vector<T>(size(bit, k), T(9)); };
+    auto marked = [&](int bit, index_t k) { return std::vector<T>(size(bit, k), T(0x1p-12)); };
     outputs o{marked(0, n),
               marked(1, n),
               marked(2, n * (d + pad)),

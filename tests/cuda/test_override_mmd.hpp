@@ -38,8 +38,8 @@ struct device_mmd {
   /// `wanted`: a bit for each of value, grad_outputs, grad_q, bandwidths.
   template <class Run>
   outputs run(Backend& be, unsigned wanted, Run const& how) const {
-    outputs o{std::vector<T>(1, T(9)), std::vector<T>(x.size(), T(9)), std::vector<T>(q.size(), T(9)),
-              std::vector<T>(2, T(9)), std::vector<std::int64_t>(1),   {}};
+    outputs o{std::vector<T>(1, T(0x1p-12)), std::vector<T>(x.size(), T(0x1p-12)), std::vector<T>(q.size(), T(0x1p-12)),
+              std::vector<T>(2, T(0x1p-12)), std::vector<std::int64_t>(1),         {}};
     mmd_results<T, S> r;
     if (wanted & 1U) r.value = there(o.value);
     if (wanted & 2U) r.grad_outputs = {o.grad_outputs.data(), b, d, d + pad};

@@ -108,12 +108,15 @@ class call_memory {
         for (index_t j = 0; j < b.cols; ++j) count += std::memcmp(b.at(b.now, i, j), b.at(b.before, i, j), b.element) == 0;
     return count;
   }
-  /// All outputs without padding, in the order in which they were asked for.
-  std::vector<double> outputs() const {
-    std::vector<double> all = returned_;
-    for (buffer const& b : buffers_)
-      for (index_t i = 0; b.output && i < b.rows; ++i)
-        for (index_t j = 0; j < b.cols; ++j) all.push_back(b.value(b.at(b.now, i, j)));
+  /// Each output without padding, in the order in which they were asked for; first what a call returned.
+  std::vector<std::vector<double>> answers() const {
+    std::vector<std::vector<double>> all = {returned_};
+    for (buffer const& b : buffers_) {
+      if (!b.output) continue;
+      all.emplace_back();
+      for (index_t i = 0; i < b.rows; ++i)
+        for (index_t j = 0; j < b.cols; ++j) all.back().push_back(b.value(b.at(b.now, i, j)));
+    }
     return all;
   }
   /// Puts the mark back into every output.

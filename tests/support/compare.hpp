@@ -14,23 +14,35 @@
 namespace causaldpo::test {
 
 /// Relative tolerance between two evaluations of one formula whose longest sum has `length` terms.
-template <class T> double tolerance(index_t length = 1) {
+template <class T>
+double tolerance(index_t length = 1) {
   double const eps = static_cast<double>(std::numeric_limits<T>::epsilon());
   return eps * 32 * std::sqrt(static_cast<double>(std::max<index_t>(length, 1)) + 16);
 }
 
 /// The largest |a - b| relative to the largest finite |b|; infinity where one is not finite and the other differs.
-template <class A, class E> double relative_error(std::vector<A> const& actual, std::vector<E> const& expected) {
+template <class A, class E>
+double relative_error(std::vector<A> const& actual, std::vector<E> const& expected) {
   if (actual.size() != expected.size()) return std::numeric_limits<double>::infinity();
   double largest = 0, error = 0;
   for (E e : expected)
     if (std::isfinite(e)) largest = std::max(largest, std::abs(static_cast<double>(e)));
   for (std::size_t i = 0; i < actual.size(); ++i) {
     double const a = static_cast<double>(actual[i]), e = static_cast<double>(expected[i]);
-    if (std::isfinite(e) && std::isfinite(a)) error = std::max(error, std::abs(a - e));
-    else if (!(a == e || (std::isnan(a) && std::isnan(e)))) return std::numeric_limits<double>::infinity();
+    if (std::isfinite(e) && std::isfinite(a))
+      error = std::max(error, std::abs(a - e));
+    else if (!(a == e || (std::isnan(a) && std::isnan(e))))
+      return std::numeric_limits<double>::infinity();
   }
   return largest > 0 ? error / largest : error;
+}
+
+/// The largest relative_error of several answers, each held to its own scale.
+inline double largest_error(std::vector<std::vector<double>> const& actual, std::vector<std::vector<double>> const& expected) {
+  if (actual.size() != expected.size()) return std::numeric_limits<double>::infinity();
+  double error = 0;
+  for (std::size_t i = 0; i < actual.size(); ++i) error = std::max(error, relative_error(actual[i], expected[i]));
+  return error;
 }
 
 /// Largest error of `gradient` against central differences of `value(x)`, relative to the largest entry.

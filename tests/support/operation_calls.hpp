@@ -113,15 +113,23 @@ class operation_calls {
             return 8.0 * (static_cast<double>((s.k + 2 * s.d) * s.b + s.b) + own);
           });
     }
-    if constexpr (S::host_accessible)
-      add("gmm_select", [](memory& m, call_sizes s) {
-        return [&m, x = m.matrix(s.b, s.d)](B& be) {
-          auto const chosen = gmm_select(be, x, {{1, covariance_kind::diag}, {2, covariance_kind::full}}, {.n_iter = 5});
+    for (gmm_criterion criterion : {gmm_criterion::bic, gmm_criterion::held_out})
+      add("gmm_select", [criterion](memory& m, call_sizes s) {
+        return [&m, criterion, x = m.matrix(s.b, s.d)](B& be) {
+          auto const chosen =
+              gmm_select(be, x, {{1, covariance_kind::diag}, {2, covariance_kind::full}}, {.criterion = criterion, .n_iter = 5});
           std::vector<double> values(chosen.mixture.means.begin(), chosen.mixture.means.end());
           for (gmm_score const& score : chosen.table) values.push_back(score.criterion);
           m.returned(values);
         };
       });
+    add("gmm_em, tol", [](memory& m, call_sizes s) {
+      return [=, x = m.matrix(s.b, s.d), start = mixture(m, covariance_kind::diag, s), mu = m.out(s.k, s.d),
+              n = m.template out<std::int64_t>(1)](B& be) {
+        gmm_em(be, x, start, {.means = mu, .iterations = n},
+               {.covariance_type = covariance_kind::diag, .n_iter = 9, .tol = 1e-2});
+      };
+    });
   }
 
   /// Log-probabilities and a mask; one in four pairs is masked.

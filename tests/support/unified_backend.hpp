@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A device seen as a backend of host memory, for the tests of its primitives: their functors hold views of memory that both
-// can read. On a device that is managed memory, which operator new of that program hands out (tests/cuda/managed_memory.cu);
+// can read. On a device that is managed memory, which operator new of that program hands out (tests/cuda/managed_memory.cpp);
 // where kernels run on the host, all memory is.
 #pragma once
 

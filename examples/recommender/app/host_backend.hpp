@@ -4,15 +4,12 @@
 // with the same environments to the last bit, where rounding might have tipped a choice between two divisions.
 #pragma once
 
-#include <type_traits>
-
-#include "causaldpo/backends/reference.hpp"
 #include "causaldpo/default_backend.hpp"
 
 namespace recommender {
 
-/// The build's default backend where it works in the host's memory, else the reference.
-using host_backend = std::conditional_t<std::is_same_v<causaldpo::default_backend::space, causaldpo::host_space>,
-                                        causaldpo::default_backend, causaldpo::reference_backend>;
+/// The build's default backend, which is always one that works in the host's memory.
+using host_backend = causaldpo::default_backend;
+static_assert(host_backend::space::host_accessible);
 
 }  // namespace recommender

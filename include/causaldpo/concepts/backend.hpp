@@ -25,20 +25,32 @@ enum class transpose : bool { no, yes };
 
 namespace detail {
 // Archetypes: the least that an algorithm hands to a primitive. A concept cannot quantify over functors.
-struct archetype_element { CAUSALDPO_HD void operator()(index_t) const {} };
-struct archetype_cell { CAUSALDPO_HD void operator()(index_t, index_t) const {} };
+struct archetype_element {
+  CAUSALDPO_HD void operator()(index_t) const {}
+};
+struct archetype_cell {
+  CAUSALDPO_HD void operator()(index_t, index_t) const {}
+};
 struct archetype_lanes {
   using lane_scalar = float;
-  template <class L> CAUSALDPO_HD void operator()(L const&) const {}
-  template <class L> CAUSALDPO_HD void operator()(index_t, L const&) const {}
+  template <class L>
+  CAUSALDPO_HD void operator()(L const&) const {}
+  template <class L>
+  CAUSALDPO_HD void operator()(index_t, L const&) const {}
 };
-struct archetype_map { CAUSALDPO_HD double operator()(index_t) const { return 0; } };
-struct archetype_map_2d { CAUSALDPO_HD double operator()(index_t, index_t) const { return 0; } };
+struct archetype_map {
+  CAUSALDPO_HD double operator()(index_t) const { return 0; }
+};
+struct archetype_map_2d {
+  CAUSALDPO_HD double operator()(index_t, index_t) const { return 0; }
+};
 }  // namespace detail
 
 /// `typename B::space`, the memory its views point into, and a `name()` for messages and result tables.
 template <class B>
-concept has_identity = memory_space<typename B::space> && requires(B const& b) { { b.name() } -> std::convertible_to<char const*>; };
+concept has_identity = memory_space<typename B::space> && requires(B const& b) {
+  { b.name() } -> std::convertible_to<char const*>;
+};
 
 /// `allocate<T>(n)`: RAII scratch of n elements in `space`, reused between calls: `data()`, `vector()`,
 /// `matrix(rows, cols)`. Not initialised; aligned to 64 bytes; `data()` is not null for n = 0 either (a null view means
@@ -106,9 +118,12 @@ concept has_watch = requires(B& b, nan_watch w, watched_operation operation) {
 };
 
 /// Everything an algorithm may use.
-/// Models: reference_backend, eigen_backend. Not: a type without `reduce_cols` (the message names `has_reduce`).
+/// Models: reference_backend, eigen_backend, xtensor_backend, cuda_backend. Not: a type without `reduce_cols` (the message names
+/// `has_reduce`).
 template <class B>
 concept backend = has_identity<B> && has_scratch<B> && has_copy<B> && has_launch<B> && has_reduce<B> && has_gemm<B> &&
-                  has_watch<B> && requires(B& b) { b.synchronize(); };
+    has_watch<B> && requires(B& b) {
+  b.synchronize();
+};
 
 }  // namespace causaldpo

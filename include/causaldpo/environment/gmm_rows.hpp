@@ -53,6 +53,7 @@ template <backend B, real_scalar T>
 auto gather_rows(B& be, view<T const, 2, typename B::space> x, std::vector<index_t> const& rows) {
   index_t const n = static_cast<index_t>(rows.size());
   auto taken = be.template allocate<T>(n * x.cols());
+  if (n == 0) return taken;
   auto which = be.template allocate<index_t>(n);
   be.copy(which.vector(), view<index_t const, 1>(rows));
   run<op::take_rows>(be, take_rows_args<T, typename B::space>{x, which.vector(), taken.matrix(n, x.cols())});

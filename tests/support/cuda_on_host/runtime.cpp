@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stand-in of runtime.hpp: memory, copies and products on the host, counted.
-// The stand-in for the CUDA runtime and cuBLAS: what runtime.hpp says, as the functions that the backend links against.
+// The stand-in for the CUDA runtime and cuBLAS of runtime.hpp, as the functions that the backend links against.
 #include "support/cuda_on_host/runtime.hpp"
 
 #include <cublas_v2.h>
@@ -10,6 +9,10 @@
 #include <set>
 
 #include "causaldpo/core/half.hpp"
+
+namespace causaldpo::detail {
+void note_kernel(cudaStream_t stream);  // causaldpo/backends/cuda/block.cuh
+}
 
 namespace causaldpo::test {
 namespace {
@@ -43,6 +46,8 @@ void cuda_on_host_fail_allocation(std::size_t n) { fail_in = n; }
 void cuda_on_host_capture(bool on) { capturing = on; }
 
 }  // namespace causaldpo::test
+
+void causaldpo::detail::note_kernel(cudaStream_t stream) { causaldpo::test::streams.insert(stream); }
 
 using namespace causaldpo::test;
 
@@ -201,17 +206,19 @@ cublasStatus_t CUBLASWINAPI cublasGemmEx_64(cublasHandle_t h, cublasOperation_t 
   return CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
-cublasStatus_t CUBLASWINAPI cublasSgeam_64(cublasHandle_t, cublasOperation_t, cublasOperation_t, int64_t m, int64_t n,
+cublasStatus_t CUBLASWINAPI cublasSgeam_64(cublasHandle_t h, cublasOperation_t, cublasOperation_t, int64_t m, int64_t n,
                                            float const* alpha, float const* a, int64_t lda, float const* beta, float const* b,
                                            int64_t ldb, float* c, int64_t ldc) {
+  streams.insert(h->stream);
   for (int64_t j = 0; j < n; ++j)
     for (int64_t i = 0; i < m; ++i) c[i + j * ldc] = *alpha * a[i + j * lda] + (*beta == 0 ? 0 : *beta * b[i + j * ldb]);
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t CUBLASWINAPI cublasDgeam_64(cublasHandle_t, cublasOperation_t, cublasOperation_t, int64_t m, int64_t n,
+cublasStatus_t CUBLASWINAPI cublasDgeam_64(cublasHandle_t h, cublasOperation_t, cublasOperation_t, int64_t m, int64_t n,
                                            double const* alpha, double const* a, int64_t lda, double const* beta, double const* b,
                                            int64_t ldb, double* c, int64_t ldc) {
+  streams.insert(h->stream);
   for (int64_t j = 0; j < n; ++j)
     for (int64_t i = 0; i < m; ++i) c[i + j * ldc] = *alpha * a[i + j * lda] + (*beta == 0 ? 0 : *beta * b[i + j * ldb]);
   return CUBLAS_STATUS_SUCCESS;

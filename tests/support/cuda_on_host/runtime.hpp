@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of the CUDA runtime and of cuBLAS that the CUDA backend calls, on the host: "device memory" is host memory, a
-// stream does everything at once. With it, and with kernels that run their phases as loops (backends/cuda/block.cuh), the
-// whole CUDA backend is tested on machines that have the toolkit and no device. It also counts, and it watches.
+// stream does everything at once. With it, and with kernels that run their phases as loops (causaldpo/backends/cuda/block.cuh),
+// the whole CUDA backend is tested on machines that have the toolkit and no device. It also counts, and it watches.
 #pragma once
 
 #include <cuda_runtime_api.h>

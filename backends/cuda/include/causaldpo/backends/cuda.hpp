@@ -29,8 +29,8 @@ class cuda_backend {
   using space = device_space;
 
   /// `cublas`: a handle of the caller's, set to the same stream and left as it is (its workspace and modes are the caller's
-  /// concern; it reads factors from the host); left out, a handle and a workspace of 32 MiB of its own. Errors: backend_error with CUDA's or cuBLAS's code,
-  /// option_error for a handle on another stream.
+  /// concern; it reads factors from the host); left out, a handle and a workspace of 32 MiB of its own. Errors: backend_error
+  /// with CUDA's or cuBLAS's code, option_error for a handle on another stream.
   explicit cuda_backend(cudaStream_t stream = nullptr, cublasHandle_t cublas = nullptr)
       : stream_(stream_on_a_device(stream)), pool_(detail::stream_memory{stream}), watches_(stream), cublas_(stream, cublas) {}
   cuda_backend(cuda_backend const&) = delete;
@@ -102,7 +102,8 @@ static_assert(backend<cuda_backend>);
 #if defined(CAUSALDPO_CUDA_COMPILED)
 template <>
 inline constexpr bool detail::compiled_apart<cuda_backend> = true;
-/// The version of libcausaldpo-cuda, which must be that of the headers, `causaldpo::version`.
+/// The version of libcausaldpo-cuda: equal to `causaldpo::version` where library and headers are of one release. Nothing checks
+/// it by itself.
 char const* cuda_library_version();
 #endif
 

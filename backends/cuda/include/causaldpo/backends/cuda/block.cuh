@@ -31,6 +31,9 @@
 
 namespace causaldpo::detail {
 
+/// The shared memory of a kernel that needs none.
+struct nothing_shared {};
+
 #if defined(__CUDACC__)
 
 /// A block on the device.
@@ -101,9 +104,12 @@ inline index_t& kernels_launched() {
   return count;
 }
 
+/// Notes the stream of a kernel; whoever stands in for the runtime defines it.
+void note_kernel(cudaStream_t stream);
+
 template <class Kernel>
-void launch_blocks(cudaStream_t, index_t blocks, Kernel const& kernel) {
-  if (blocks > 0) ++kernels_launched();
+void launch_blocks(cudaStream_t stream, index_t blocks, Kernel const& kernel) {
+  if (blocks > 0) ++kernels_launched(), note_kernel(stream);
   alignas(16) static thread_local unsigned char memory[sizeof(typename Kernel::shared)];
   auto& shared = *reinterpret_cast<typename Kernel::shared*>(memory);
   for (index_t b = 0; b < blocks; ++b) {

@@ -7,8 +7,6 @@
 
 namespace causaldpo::detail {
 
-struct nothing_shared {};
-
 /// f(i) for i < n; block b has the positions b * threads + t, and every `blocks` blocks further.
 template <class F>
 struct element_kernel {
@@ -63,7 +61,8 @@ template <class F>
 void cuda_launch_2d(cudaStream_t stream, index_t rows, index_t cols, F const& f) {
   if (rows <= 0 || cols <= 0) return;
   int const log_wide = log_width(cols, 7);
-  index_t const across = parts_of(cols, index_t{1} << log_wide), tiles = across * parts_of(rows, cell_kernel<F>::threads >> log_wide);
+  index_t const across = parts_of(cols, index_t{1} << log_wide),
+                tiles = across * parts_of(rows, cell_kernel<F>::threads >> log_wide);
   index_t const blocks = blocks_for(tiles);
   launch_blocks(stream, blocks, cell_kernel<F>{f, rows, cols, across, tiles, blocks, log_wide});
 }

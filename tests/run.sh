@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs every test: installs what is missing, builds build/, unpacks the data sets, runs `meson test`, counts.
-# usage: tests/run.sh [--quick]    --quick leaves out the suites `acceptance` (simulator) and `data` (real data sets), and where
-#                                  it makes a new build/, the backends xtensor and CUDA
+# usage: tests/run.sh [--quick]    --quick leaves out the suites `acceptance` (simulator), `data` (real data sets), `install`
+#                                  (builds and installations of their own) and `kit` (the example of a whole backend),
+#                                  does not build what only these need, and where it makes a new build/ leaves out the
+#                                  backends xtensor and CUDA
 #
 # CAUSALDPO_DATA names a folder of data archives (NAME.tar.xz or NAME/NAME.tar.xz). With it a missing set is a failure;
 # without it the tests that need real data are skipped. The last line counts test cases, golden cases and checks
@@ -15,7 +17,7 @@ quick=no
 for argument in "$@"; do
   case $argument in
     --quick) quick=yes ;;
-    -h | --help) sed -n '3,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    -h | --help) sed -n '3,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) echo "tests/run.sh: unknown argument $argument (known: --quick)" >&2; exit 2 ;;
   esac
 done
@@ -58,13 +60,10 @@ install_missing || give_up "installing what is missing"
 if [ $quick = yes ]; then configure -Dxtensor=disabled -Dcuda=disabled && meson configure "$root/build" -Dtests=true
 else configure_all
 fi || give_up "configuring build/"
-say "building"
-meson compile -C "$root/build" --ninja-args=-k0 || give_up "building" # -k0: one log names everything that does not compile
-
 suites=()
 if [ $quick = yes ]; then
-  suites=(--no-suite acceptance --no-suite data)
-  say "quick: without the suites acceptance and data"
+  suites=(--no-suite acceptance --no-suite data --no-suite install --no-suite kit)
+  say "quick: without the suites acceptance, data, install and kit"
 elif [ -n "${CAUSALDPO_DATA:-}" ]; then
   CAUSALDPO_DATA=$(cd "$CAUSALDPO_DATA" && pwd) || give_up "finding the folder CAUSALDPO_DATA"
   unpack_data
@@ -73,6 +72,12 @@ else
   say "skip real data: CAUSALDPO_DATA is not set"
   suites=(--no-suite data)
   data_skipped=1
+fi
+
+say "building"
+if [ $quick = yes ]; then # what the chosen tests need
+  python3 "$root/tests/tools/test_targets.py" "$root/build" "${suites[@]}" | xargs ninja -C "$root/build" -k0 || give_up "building"
+else meson compile -C "$root/build" --ninja-args=-k0 || give_up "building" # -k0: one log names everything that does not compile
 fi
 
 say "testing"

@@ -141,5 +141,18 @@ class Counting(unittest.TestCase):
         self.assertEqual(self.count([]), (1, "0 passed, 1 failed, 0 skipped"))
 
 
+class Targets(unittest.TestCase):
+    def test_only_what_the_chosen_tests_need(self):
+        with tempfile.TemporaryDirectory() as folder:
+            info = Path(folder) / "meson-info"
+            info.mkdir()
+            targets = [{"id": name, "filename": [str(Path(folder).resolve() / "t" / name)]} for name in ("a", "b", "c")]
+            tests = [{"suite": ["x:unit"], "depends": ["b", "a"]}, {"suite": ["x:data", "x:unit"], "depends": ["c"]}]
+            (info / "intro-targets.json").write_text(json.dumps(targets))
+            (info / "intro-tests.json").write_text(json.dumps(tests))
+            out = subprocess.run([sys.executable, HERE / "test_targets.py", folder, "--no-suite", "data"], capture_output=True, text=True, check=True)
+            self.assertEqual(out.stdout.split(), ["t/a", "t/b"])
+
+
 if __name__ == "__main__":
     unittest.main()

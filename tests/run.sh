@@ -57,8 +57,8 @@ give_up() { # a step before the tests failed: say so in the form of a result
   exit 1
 }
 install_missing || give_up "installing what is missing"
-if [ $quick = yes ]; then configure -Dxtensor=disabled -Dcuda=disabled && meson configure "$root/build" -Dtests=true
-else configure_all
+if [ $quick = yes ]; then configure_tests -Dxtensor=disabled -Dcuda=disabled --
+else configure_tests -- -Deigen=auto -Dxtensor=auto -Dcuda=auto
 fi || give_up "configuring build/"
 suites=()
 if [ $quick = yes ]; then

@@ -62,9 +62,13 @@ configure() {
   else meson setup "$root/build" "$root" "$@"
   fi
 }
-# Configures build/ with every backend that this machine can build, also after demo.sh left some out.
-configure_all() {
-  if configured; then meson setup --reconfigure "$root/build" "$root" -Dtests=true -Dexamples=true -Deigen=auto -Dxtensor=auto -Dcuda=auto
-  else configure
+# Configures build/ for tests: again with these options where demo.sh left some out. `configure_tests OPTION... -- OPTION...`:
+# options of a new build/, and of one that is there.
+configure_tests() {
+  local fresh=()
+  while [ "$1" != -- ]; do fresh+=("$1"); shift; done
+  shift
+  if configured; then meson setup --reconfigure "$root/build" "$root" -Dtests=true -Dexamples=true "$@"
+  else configure "${fresh[@]}"
   fi
 }

@@ -146,7 +146,8 @@ class Targets(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             info = Path(folder) / "meson-info"
             info.mkdir()
-            targets = [{"id": name, "filename": [str(Path(folder).resolve() / "t" / name)]} for name in ("a", "b", "c")]
+            targets = [{"id": name, "filename": [f"/elsewhere/build/t/{name}"]} for name in ("a", "b", "c")]
+            (info / "meson-info.json").write_text(json.dumps({"directories": {"build": "/elsewhere/build"}}))
             tests = [{"suite": ["x:unit"], "depends": ["b", "a"]}, {"suite": ["x:data", "x:unit"], "depends": ["c"]}]
             (info / "intro-targets.json").write_text(json.dumps(targets))
             (info / "intro-tests.json").write_text(json.dumps(tests))

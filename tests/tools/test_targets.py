@@ -28,8 +28,10 @@ def main():
         tests = json.load(stream)
     with open(os.path.join(info, "intro-targets.json"), encoding="utf-8") as stream:
         targets = json.load(stream)
+    with open(os.path.join(info, "meson-info.json"), encoding="utf-8") as stream:
+        build = json.load(stream)["directories"]["build"]  # as the files of targets name it
     for file in needed(tests, targets, set(arguments.no_suite)):
-        print(os.path.relpath(file, os.path.realpath(arguments.build) if os.path.isabs(file) else "."))
+        print(os.path.relpath(file, build))
     return 0
 
 

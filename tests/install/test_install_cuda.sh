@@ -37,6 +37,8 @@ through_cmake() {
 
 attempt "install with the compiled CUDA operations" install_build
 attempt "plain C++ on the CUDA instances through pkg-config" through_pkg_config
-if command -v cmake >/dev/null; then attempt "plain C++ on the CUDA instances through CMake" through_cmake; fi
-echo "$passed passed, $failed failed, 0 skipped"
+skipped=0
+if command -v cmake >/dev/null; then attempt "plain C++ on the CUDA instances through CMake" through_cmake
+else skipped=1; echo "skip plain C++ on the CUDA instances through CMake: there is no cmake"; fi
+echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]

@@ -14,8 +14,8 @@ struct operation_list {};
 }  // namespace detail
 
 namespace op {
-/// The operations of the library that run on a backend. One added here is in every backend's library.
-// clang-format off: a name a line
+/// The operations of the library that run on a backend, a name a line. One added here is in every backend's library.
+// clang-format off
 using all = detail::operation_list<
     adjusted_loss,
     batched_gemm,

@@ -55,7 +55,8 @@ struct batched_gemm {
 /// | stride_c | | keeps the results apart; they may interleave (heads side by side: stride N, ld count * N) |
 ///
 /// beta = 0 does not read c. Edge cases: count = 0 or an empty result does nothing, L = 0 gives beta c. NaN and
-/// infinity go through as in `gemm`. Throws shape_error. Cost 2 count M N L, no scratch.
+/// infinity go through as in `gemm`. Throws shape_error, and option_error for a negative count or several results in one
+/// place. Cost 2 count M N L, no scratch.
 template <backend B, real_scalar T>
 void batched_gemm(B& be, index_t count, transpose ta, transpose tb, std::type_identity_t<T> alpha,
                   std::type_identity_t<view<T const, 2, typename B::space>> a, index_t stride_a,

@@ -17,7 +17,7 @@ class host_mmd_tiles {
   static constexpr index_t extent = distance_tile_extent;
 
  public:
-  host_mmd_tiles(Backend& be, distance_tiles<Backend, T> const& x) 
+  host_mmd_tiles(Backend& be, distance_tiles<Backend, T> const& x)
       : be_(be), rows_(x.rows()), distances_(be, x.centred(), x.norms()) {}
 
   // What resolve_bandwidths asks for: a histogram for each thread, a sum for each row.
